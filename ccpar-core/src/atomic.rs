@@ -1,0 +1,235 @@
+//! Replacement that no reader sees half done.
+//!
+//! The new text goes into a temp file beside the target, which then takes the
+//! target's name in one rename(2). A reader opens either the old file or the
+//! new one, whole. Mode, owner and extended attributes of the old file are
+//! carried over; a new file gets what the umask says.
+//!
+//! The caller holds the target's lock, which is what makes a temp file of a
+//! fixed name right: whoever finds one there knows that its writer is dead, and
+//! writes its own in place of it.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Context as _, Error, Result};
+use crate::sys;
+
+/// What an acknowledged write survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// A crash of the machine: file and folder are synced before the
+    /// acknowledgement.
+    #[default]
+    Disk,
+    /// The death of any process. A power loss within the kernel's write-back
+    /// time (some 30 s) may bring the old text back, but no torn one: where the
+    /// file system orders a rename after the data of its file, as ext4, XFS,
+    /// Btrfs and APFS do.
+    Process,
+}
+
+/// A file as it was found, still open: while it is, its inode cannot be used
+/// again, so that its identity holds.
+#[derive(Debug)]
+pub(crate) struct OnDisk {
+    pub(crate) content: Vec<u8>,
+    file: File,
+    metadata: Metadata,
+}
+
+impl OnDisk {
+    pub(crate) fn file_id(&self) -> sys::FileId {
+        sys::file_id(&self.metadata)
+    }
+}
+
+/// Reads a whole file; `None` if there is none.
+pub(crate) fn read(path: &Path) -> Result<Option<OnDisk>> {
+    let mut file = match sys::open_no_follow(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).context("read", path),
+    };
+    let metadata = file.metadata().context("examine", path)?;
+    check_kind(path, &metadata)?;
+    let mut content = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+    file.read_to_end(&mut content).context("read", path)?;
+    Ok(Some(OnDisk {
+        content,
+        file,
+        metadata,
+    }))
+}
+
+fn check_kind(path: &Path, metadata: &Metadata) -> Result<()> {
+    let problem = if metadata.is_dir() {
+        "is a folder: name the file in it"
+    } else if metadata.is_file() {
+        return Ok(());
+    } else {
+        "is not a plain file, so it cannot be replaced"
+    };
+    Err(Error::Target {
+        path: path.into(),
+        problem: problem.to_owned(),
+    })
+}
+
+/// One replacement of a target.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Replace<'a> {
+    /// The canonical path.
+    pub(crate) path: &'a Path,
+    /// The temp file's name, which belongs to the lock that the caller holds.
+    pub(crate) temp_name: &'a str,
+    pub(crate) durability: Durability,
+    /// Whether a target of several names may be split off from the others.
+    pub(crate) break_hard_link: bool,
+}
+
+impl Replace<'_> {
+    /// Says why the target cannot be replaced, if so.
+    pub(crate) fn check(&self, found: &OnDisk) -> Result<()> {
+        let problem = if found.metadata.permissions().readonly() || !sys::may_write(self.path) {
+            "is read-only: `chmod u+w` it if it is meant to be written".to_owned()
+        } else if sys::link_count(&found.metadata) > 1 && !self.break_hard_link {
+            format!(
+                "has {} names (hard links), and replacing it would split it from the others: \
+                 allow that with `--break-hard-link`",
+                sys::link_count(&found.metadata)
+            )
+        } else {
+            return Ok(());
+        };
+        Err(Error::Target {
+            path: self.path.into(),
+            problem,
+        })
+    }
+
+    /// Puts `content` in place. On an error other than [`Error::NotDurable`]
+    /// the target is as it was.
+    pub(crate) fn put(&self, content: &[u8], found: Option<&OnDisk>) -> Result<()> {
+        let temp = self.temp();
+        self.fill(&temp, content, found)
+            .and_then(|()| put_name(&temp, self.path))
+            .inspect_err(|_| {
+                let _ = fs::remove_file(&temp);
+            })?;
+        self.sync_name()
+    }
+
+    /// Takes the target away.
+    pub(crate) fn remove(&self) -> Result<()> {
+        fs::remove_file(self.path).context("remove", self.path)?;
+        self.sync_name()
+    }
+
+    /// Removes what a writer that died under this lock left behind.
+    pub(crate) fn sweep(&self) {
+        // Nothing there is the usual case; anything else meets its error when
+        // the temp file is needed.
+        let _ = fs::remove_file(self.temp());
+    }
+
+    fn temp(&self) -> PathBuf {
+        self.path.with_file_name(self.temp_name)
+    }
+
+    fn fill(&self, temp: &Path, content: &[u8], found: Option<&OnDisk>) -> Result<()> {
+        let create = || match found {
+            // The text of a private file must at no time be readable.
+            Some(_) => sys::create_private(temp),
+            None => OpenOptions::new().write(true).create_new(true).open(temp),
+        };
+        let mut file = match create() {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                fs::remove_file(temp).context("remove the left-over", temp)?;
+                create()
+            }
+            done => done,
+        }
+        .context("create", temp)?;
+        file.write_all(content).context("write", temp)?;
+        if let Some(found) = found {
+            sys::carry_over(&found.file, &found.metadata, &file)
+                .context("set the mode of", temp)?;
+        }
+        if self.durability == Durability::Disk {
+            file.sync_all().context("sync", temp)?;
+        }
+        Ok(())
+    }
+
+    fn sync_name(&self) -> Result<()> {
+        if self.durability == Durability::Process {
+            return Ok(());
+        }
+        sys::sync_dir(folder(self.path)).map_err(|source| Error::NotDurable {
+            path: self.path.into(),
+            source,
+        })
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that renames"
+)]
+fn put_name(temp: &Path, path: &Path) -> Result<()> {
+    fs::rename(temp, path).context("replace", path)
+}
+
+/// Creates the folders that a new file lacks, durably where asked.
+pub(crate) fn create_folders(dir: &Path, durability: Durability) -> Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = dir.parent() {
+        create_folders(parent, durability)?;
+    }
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    builder.create(dir).context("create the folder", dir)?;
+    if durability == Durability::Disk {
+        sys::sync_dir(folder(dir)).context("sync", folder(dir))?;
+    }
+    Ok(())
+}
+
+/// Writes a new file beside a target with the mode and owner of `like`. `false`
+/// if there is one of that name already.
+pub(crate) fn create_beside(
+    path: &Path,
+    content: &[u8],
+    like: Option<&OnDisk>,
+    durability: Durability,
+) -> Result<bool> {
+    let mut file = match sys::create_private(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+        done => done.context("create", path)?,
+    };
+    let mut complete = || -> io::Result<()> {
+        file.write_all(content)?;
+        if let Some(like) = like {
+            sys::carry_over(&like.file, &like.metadata, &file)?;
+        }
+        if durability == Durability::Disk {
+            file.sync_all()?;
+            sys::sync_dir(folder(path))?;
+        }
+        Ok(())
+    };
+    complete().context("write", path).inspect_err(|_| {
+        let _ = fs::remove_file(path);
+    })?;
+    Ok(true)
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}

@@ -1,0 +1,182 @@
+//! The one error type, and how a path is written in a message.
+//!
+//! An error says what was being done to which file, and what to do about it if
+//! there is something. Answers that a caller must be ready for (a busy
+//! [`try_acquire`](crate::Lock::try_acquire), a conflict, an absent file) are
+//! values, not errors.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::lock::Owner;
+
+/// A `Result` with this crate's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What can go wrong.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused an act on a file. Nothing was changed.
+    #[error("cannot {act} `{}`", Shown(path))]
+    Io {
+        /// What was tried, as a verb: "read", "create".
+        act: &'static str,
+        /// The file it was tried on.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+
+    /// The lock was not free in time. Nothing was changed.
+    #[error("`{}` is still locked after {}{}", Shown(path), Secs(*waited), HeldBy(owner.as_ref()))]
+    Busy {
+        /// The target.
+        path: PathBuf,
+        /// How long it was waited for.
+        waited: Duration,
+        /// Who holds it, as far as it is known.
+        owner: Option<Owner>,
+    },
+
+    /// The lock is held by the very command that waits for this process: to
+    /// wait would be to wait for ever.
+    #[error(
+        "`{}` is locked by the command that this one runs in, which waits for it to end; \
+         write the file directly there, or end the locked command first",
+        Shown(path)
+    )]
+    HeldByCaller {
+        /// The target.
+        path: PathBuf,
+    },
+
+    /// The target is nothing that ccpar can replace: a folder, a device, a
+    /// read-only or hard-linked file. Nothing was changed.
+    #[error("`{}` {problem}", Shown(path))]
+    Target {
+        /// The target.
+        path: PathBuf,
+        /// What is wrong with it, and the remedy.
+        problem: String,
+    },
+
+    /// The root is not safe to keep histories in.
+    #[error("ccpar's root `{}` {problem}", Shown(path))]
+    Root {
+        /// The root.
+        path: PathBuf,
+        /// What is wrong with it, and the remedy.
+        problem: String,
+    },
+
+    /// A base was required, and none is known.
+    #[error(
+        "no base for `{}`: it is not known which version this text was made from; \
+         read it with `ccpar locked-read` first, or name the version with `--base`",
+        Shown(path)
+    )]
+    NoBase {
+        /// The target.
+        path: PathBuf,
+    },
+
+    /// No such version is in the target's history.
+    #[error("`{}` has no version `{wanted}` in its history{hint}", Shown(path))]
+    UnknownVersion {
+        /// The target.
+        path: PathBuf,
+        /// The version as it was asked for.
+        wanted: String,
+        /// What is there instead, or nothing.
+        hint: String,
+    },
+
+    /// A record of ccpar's own cannot be read.
+    #[error("`{}`{}: {problem}", Shown(path), AtLine(*line))]
+    Record {
+        /// The file that holds it.
+        path: PathBuf,
+        /// The line, counted from 1; 0 for the file as a whole.
+        line: u64,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// The text is in place, but a sync failed after that: a power loss may
+    /// take it back. Writing it again is safe.
+    #[error("`{}` is written, but not known to be durable", Shown(path))]
+    NotDurable {
+        /// The target.
+        path: PathBuf,
+        /// Why the sync failed.
+        source: io::Error,
+    },
+}
+
+/// Adds the act and the path to an I/O error.
+pub(crate) trait Context<T> {
+    /// Names what was being done, to which file.
+    fn context(self, act: &'static str, path: impl AsRef<Path>) -> Result<T>;
+}
+
+impl<T> Context<T> for io::Result<T> {
+    fn context(self, act: &'static str, path: impl AsRef<Path>) -> Result<T> {
+        self.map_err(|source| Error::Io {
+            act,
+            path: path.as_ref().to_path_buf(),
+            source,
+        })
+    }
+}
+
+/// A path as it may be printed: control characters are escaped, so that a file
+/// name cannot drive the reader's terminal.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<P>(pub P);
+
+impl<P: AsRef<Path>> fmt::Display for Shown<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.as_ref().to_string_lossy().chars() {
+            if c.is_control() {
+                write!(f, "{}", c.escape_default())?;
+            } else {
+                write!(f, "{c}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Secs(Duration);
+
+impl fmt::Display for Secs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Whole seconds and tenths are what a person compares with `--wait`.
+        write!(f, "{:.1} s", self.0.as_secs_f64())
+    }
+}
+
+struct HeldBy<'a>(Option<&'a Owner>);
+
+impl fmt::Display for HeldBy<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(owner) => write!(f, ", held by {owner}"),
+            None => Ok(()),
+        }
+    }
+}
+
+struct AtLine(u64);
+
+impl fmt::Display for AtLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => Ok(()),
+            line => write!(f, ", line {line}"),
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The handle on a root: who acts, how long it waits, what it survives.
+
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::atomic::Durability;
+use crate::error::{Context as _, Error, Result};
+use crate::lock::{Owner, Wait};
+use crate::shared_file::SharedFile;
+use crate::sys;
+
+/// Who acts: written into the history, and the one whose reads are remembered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Author {
+    /// The session: one agent process, or script. Without one nothing is
+    /// remembered between two calls.
+    pub session: Option<String>,
+    /// Which agent of that session: a subagent, or `cli` for a command that the
+    /// session runs. Each has seen what it has seen.
+    pub agent: Option<String>,
+    /// The branch that the session works on.
+    pub branch: Option<String>,
+}
+
+impl Author {
+    /// The agent that stands for commands which a session runs. What they know
+    /// came from the session, so what they have not seen themselves, it has.
+    pub const COMMAND: &str = "cli";
+
+    /// Who exactly holds what this author has seen, the nearest first.
+    pub(crate) fn holders(&self) -> Vec<String> {
+        let Some(session) = &self.session else {
+            return Vec::new();
+        };
+        match self.agent.as_deref() {
+            None => vec![session.clone()],
+            Some(Self::COMMAND) => {
+                vec![format!("{session}.{}", Self::COMMAND), session.clone()]
+            }
+            Some(agent) => vec![format!("{session}.{agent}")],
+        }
+    }
+}
+
+type OnWait = dyn Fn(&Path, Option<&Owner>) + Send + Sync;
+
+/// A root, and how to act on the files that it guards.
+///
+/// # Examples
+/// ```
+/// use ccpar_core::{Author, Harness};
+///
+/// # let home = tempfile::tempdir()?;
+/// # let root = camino::Utf8Path::from_path(home.path()).unwrap().join("ccpar");
+/// let author = Author { session: Some("s1".into()), ..Author::default() };
+/// let harness = Harness::open(&root)?.with_author(author);
+/// let notes = harness.file(home.path().join("MEMORY.md"));
+/// notes.append(b"- learned something\n")?;
+/// assert_eq!(notes.read()?.content(), b"- learned something\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Harness {
+    root: Utf8PathBuf,
+    author: Author,
+    wait: Wait,
+    durability: Durability,
+    inside: Vec<String>,
+    on_wait: Box<OnWait>,
+}
+
+impl std::fmt::Debug for Harness {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Harness")
+            .field("root", &self.root)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Harness {
+    /// The handle on the root at `root`, which is created, private, when
+    /// something is first kept in it. Waits for ever and writes
+    /// [durably](Durability::Disk) unless told otherwise.
+    ///
+    /// # Errors
+    /// [`Error::Root`] if the root is not a folder, is somebody else's, or can
+    /// be written by others: histories hold what settings hold.
+    pub fn open(root: impl AsRef<Utf8Path>) -> Result<Harness> {
+        let root = camino::absolute_utf8(root.as_ref()).context("resolve", root.as_ref())?;
+        let refuse = |problem: String| Error::Root {
+            path: root.clone().into(),
+            problem,
+        };
+        match std::fs::metadata(&root) {
+            Ok(metadata) if !metadata.is_dir() => {
+                return Err(refuse(
+                    "is not a folder: move it away, or set CCPAR_ROOT".to_owned(),
+                ));
+            }
+            Ok(metadata) => {
+                if let Some(problem) =
+                    sys::make_private(root.as_std_path(), &metadata).context("examine", &root)?
+                {
+                    return Err(refuse(problem));
+                }
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error).context("examine", &root),
+        }
+        Ok(Harness {
+            root,
+            author: Author::default(),
+            wait: Wait::Forever,
+            durability: Durability::Disk,
+            inside: Vec::new(),
+            on_wait: Box::new(|_, _| {}),
+        })
+    }
+
+    /// Acts as this author.
+    #[must_use]
+    pub fn with_author(self, author: Author) -> Harness {
+        Harness { author, ..self }
+    }
+
+    /// Waits this long for a target's lock.
+    #[must_use]
+    pub fn with_wait(self, wait: Wait) -> Harness {
+        Harness { wait, ..self }
+    }
+
+    /// Makes writes survive this much.
+    #[must_use]
+    pub fn with_durability(self, durability: Durability) -> Harness {
+        Harness { durability, ..self }
+    }
+
+    /// Runs under these [holds](Owner::hold) of locks, so never waits for one
+    /// of them.
+    #[must_use]
+    pub fn with_outer_locks(self, inside: Vec<String>) -> Harness {
+        Harness { inside, ..self }
+    }
+
+    /// Calls `tell` once per lock that has to be waited for, with the target
+    /// and whoever holds it, if known.
+    #[must_use]
+    pub fn on_wait(self, tell: impl Fn(&Path, Option<&Owner>) + Send + Sync + 'static) -> Harness {
+        Harness {
+            on_wait: Box::new(tell),
+            ..self
+        }
+    }
+
+    /// The root, as an absolute path.
+    pub fn root(&self) -> &Utf8Path {
+        &self.root
+    }
+
+    /// Who acts.
+    pub fn author(&self) -> &Author {
+        &self.author
+    }
+
+    /// What writes survive.
+    pub fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    /// A shared file: the target that `path` means. Nothing is opened yet.
+    pub fn file(&self, path: impl Into<PathBuf>) -> SharedFile<'_> {
+        SharedFile::new(self, path.into())
+    }
+
+    pub(crate) fn wait(&self) -> Wait {
+        self.wait
+    }
+
+    pub(crate) fn inside(&self) -> &[String] {
+        &self.inside
+    }
+
+    pub(crate) fn tell_wait(&self, path: &Path, owner: Option<&Owner>) {
+        (self.on_wait)(path, owner);
+    }
+
+    /// This process, as the owner of a lock that it takes now.
+    pub(crate) fn owner(&self) -> Owner {
+        let pid = std::process::id();
+        Owner {
+            pid,
+            start: sys::process_start(pid),
+            session: self.author.session.clone(),
+            branch: self.author.branch.clone(),
+            since: now(),
+        }
+    }
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,357 @@
+//! Locks that the kernel holds: for one critical section, in one process.
+//!
+//! A [`Lock`] is an advisory whole-file lock (flock(2); `LockFileEx` on
+//! Windows) on a file that exists for nothing else. It dies with the process
+//! that holds it, however that ends, so there is never one to clear by hand.
+//! The lock file is never removed: a lock that is taken by *creating* a file
+//! outlives a killed process, and one on a file that can be *replaced* lets two
+//! holders in (each locks an inode of its own).
+//!
+//! Waiting blocks in the kernel. A poll would be simpler, but a waiter that
+//! polls starves behind waiters that block, and gets the lock one polling
+//! interval late.
+//!
+//! # Format
+//! Byte 0 of a lock file belongs to the lock (it is the range that Windows
+//! locks, where a locked range cannot be read). From byte 1 on there is one
+//! line of JSON that names the exclusive [`Owner`], written in place after the
+//! lock was taken and blanked before it is released. It is information only,
+//! believed as long as that process lives.
+//!
+//! # Platform
+//! Not promised: any order among waiters, and locks on NFS or on folders that a
+//! virtual machine shares with its host.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::mem;
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use fd_lock::RwLock;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Context as _, Error, Result};
+use crate::sys;
+
+/// How long to wait for a lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// Not at all.
+    Never,
+    /// At most this long. The waiting is done by a helper thread; if the time
+    /// runs out, that thread stays blocked until the lock is free and then lets
+    /// it go at once.
+    For(Duration),
+    /// Until the lock is free.
+    Forever,
+}
+
+impl Wait {
+    /// What is left of it after `spent`.
+    #[must_use]
+    pub fn less(self, spent: Duration) -> Wait {
+        match self {
+            Wait::For(limit) => Wait::For(limit.saturating_sub(spent)),
+            other => other,
+        }
+    }
+}
+
+/// What a lock excludes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Every other lock.
+    Exclusive,
+    /// Exclusive locks only.
+    Shared,
+}
+
+/// The process that holds a lock, as it described itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// Its process id.
+    pub pid: u32,
+    /// When that process started, in the system's unit, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<u64>,
+    /// Its session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// The branch that session works on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// Since when it holds the lock, in milliseconds since 1970.
+    pub since: u64,
+}
+
+impl Owner {
+    /// Names this hold of the lock and no other: what a command that runs under
+    /// the lock is told, so that it does not wait for its own caller.
+    pub fn hold(&self) -> String {
+        format!("{}-{}", self.pid, self.since)
+    }
+}
+
+impl std::fmt::Display for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Session and branch come from a file that others may write.
+        let clean = |name: &str| name.escape_debug().to_string();
+        match (&self.session, &self.branch) {
+            (Some(session), Some(branch)) => {
+                write!(
+                    f,
+                    "session {} on {} (pid {})",
+                    clean(session),
+                    clean(branch),
+                    self.pid
+                )
+            }
+            (Some(session), None) => write!(f, "session {} (pid {})", clean(session), self.pid),
+            (None, Some(branch)) => write!(f, "pid {} on {}", self.pid, clean(branch)),
+            (None, None) => write!(f, "pid {}", self.pid),
+        }
+    }
+}
+
+/// A request for a lock: who asks, and what to do while it waits.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// How long to wait.
+    pub wait: Wait,
+    /// What to write into the lock file for those who wait behind this one.
+    pub owner: Option<&'a Owner>,
+    /// The [holds](Owner::hold) that this process runs under. A lock that one
+    /// of them is waiting to release is an error, not a wait.
+    pub inside: &'a [String],
+    /// Called once, before blocking, with the owner if one is known.
+    pub on_wait: &'a dyn Fn(Option<&Owner>),
+}
+
+impl<'a> Request<'a> {
+    /// Waits in silence and leaves no name.
+    pub fn new(wait: Wait) -> Request<'a> {
+        Request {
+            wait,
+            owner: None,
+            inside: &[],
+            on_wait: &|_| {},
+        }
+    }
+}
+
+/// A held lock. Dropping it releases it.
+#[derive(Debug)]
+#[must_use = "the lock is released when this is dropped"]
+pub struct Lock {
+    file: File,
+    path: Utf8PathBuf,
+    recorded: bool,
+}
+
+impl Lock {
+    /// Takes the lock if it is free, without blocking. Returns `Ok(None)` if
+    /// another open file holds it.
+    pub fn try_acquire(path: &Utf8Path, mode: Mode) -> Result<Option<Lock>> {
+        match Lock::acquire(path, mode, Request::new(Wait::Never)) {
+            Ok(lock) => Ok(Some(lock)),
+            Err(Error::Busy { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes the lock, waiting as long as `request` says. The lock file and the
+    /// folder it lies in are created, private, if they are missing.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when the time is over, [`Error::HeldByCaller`] when
+    /// waiting could not end, [`Error::Io`].
+    pub fn acquire(path: &Utf8Path, mode: Mode, request: Request<'_>) -> Result<Lock> {
+        let begun = Instant::now();
+        let mut told = false;
+        loop {
+            let (file, id) = open(path)?;
+            let file = match try_lock(file, mode).context("lock", path)? {
+                Ok(file) => file,
+                Err(file) => {
+                    let owner = Lock::owner_of(path);
+                    let ours = owner
+                        .as_ref()
+                        .is_some_and(|o| request.inside.contains(&o.hold()));
+                    if ours || sys::is_inherited(id) {
+                        return Err(Error::HeldByCaller { path: path.into() });
+                    }
+                    if !mem::replace(&mut told, true) && request.wait != Wait::Never {
+                        (request.on_wait)(owner.as_ref());
+                    }
+                    let locked = match request.wait {
+                        Wait::Never => None,
+                        Wait::Forever => Some(block(file, mode)),
+                        Wait::For(limit) => {
+                            block_until(file, mode, limit.saturating_sub(begun.elapsed()))
+                        }
+                    };
+                    let Some(locked) = locked else {
+                        let owner = Lock::owner_of(path);
+                        return Err(Error::Busy {
+                            path: path.into(),
+                            waited: begun.elapsed(),
+                            owner,
+                        });
+                    };
+                    locked.context("lock", path)?
+                }
+            };
+            // Somebody may have removed or replaced the lock file while we
+            // waited for it: a lock on a file without a name excludes nobody.
+            if id.is_some() && id != fs::metadata(path).ok().and_then(|now| sys::file_id(&now)) {
+                continue;
+            }
+            let mut lock = Lock {
+                file,
+                path: path.to_owned(),
+                recorded: false,
+            };
+            if let (Some(owner), Mode::Exclusive) = (request.owner, mode) {
+                lock.record(owner)?;
+            }
+            return Ok(lock);
+        }
+    }
+
+    /// The process that holds this lock exclusively, if it said so and lives.
+    pub fn owner_of(path: &Utf8Path) -> Option<Owner> {
+        let mut file = sys::open_no_follow(path.as_std_path()).ok()?;
+        file.seek(SeekFrom::Start(1)).ok()?;
+        let mut text = Vec::new();
+        file.take(4096).read_to_end(&mut text).ok()?;
+        let line = text.split(|byte| *byte == b'\n').next()?;
+        let owner: Owner = serde_json::from_slice(line).ok()?;
+        sys::process_lives(owner.pid, owner.start).then_some(owner)
+    }
+
+    /// The lock file.
+    pub fn path(&self) -> &Utf8Path {
+        &self.path
+    }
+
+    /// Lets commands that this process starts from now on inherit the lock: it
+    /// is then held until the last of them ends, as with flock(1).
+    pub fn pass_on(&self) -> Result<()> {
+        sys::make_inheritable(&self.file).context("pass on", &self.path)
+    }
+
+    fn record(&mut self, owner: &Owner) -> Result<()> {
+        let mut line = serde_json::to_vec(owner).expect("an owner is plain data");
+        line.push(b'\n');
+        sys::write_at(&self.file, &line, 1).context("write", &self.path)?;
+        self.recorded = true;
+        Ok(())
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if self.recorded {
+            // Only a courtesy to those who wait: the lock itself goes with the
+            // file handle.
+            let _ = sys::write_at(&self.file, b"\n", 1);
+        }
+    }
+}
+
+fn open(path: &Utf8Path) -> Result<(File, sys::FileId)> {
+    let std_path = path.as_std_path();
+    let file = match sys::open_private(std_path, false) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // The folder and the one that holds it are ccpar's own.
+            let dir = std_path.parent().unwrap_or(Path::new("."));
+            let root = dir.parent().unwrap_or(dir);
+            sys::create_private_dir_all(dir, root).context("create", dir)?;
+            sys::open_private(std_path, false)
+        }
+        done => done,
+    }
+    .context("open", path)?;
+    let metadata = file.metadata().context("examine", path)?;
+    if !metadata.is_file() {
+        return Err(Error::Target {
+            path: path.into(),
+            problem: "is not a plain file, so it cannot be a lock: move it away".to_owned(),
+        });
+    }
+    let id = sys::file_id(&metadata);
+    Ok((file, id))
+}
+
+/// fd-lock lends a guard that borrows its file. Forgetting the guard keeps the
+/// lock, and closing the file releases it: an owned guard without `unsafe`.
+fn try_lock(file: File, mode: Mode) -> io::Result<std::result::Result<File, File>> {
+    let mut lock = RwLock::new(file);
+    let outcome = match mode {
+        Mode::Exclusive => lock.try_write().map(mem::forget),
+        Mode::Shared => lock.try_read().map(mem::forget),
+    };
+    match outcome {
+        Ok(()) => Ok(Ok(lock.into_inner())),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+            ) =>
+        {
+            Ok(Err(lock.into_inner()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn block(file: File, mode: Mode) -> io::Result<File> {
+    let mut lock = RwLock::new(file);
+    loop {
+        let outcome = match mode {
+            Mode::Exclusive => lock.write().map(mem::forget),
+            Mode::Shared => lock.read().map(mem::forget),
+        };
+        match outcome {
+            Ok(()) => return Ok(lock.into_inner()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Blocks in a helper thread, which a time limit can leave behind: if it wins
+/// too late nobody receives the file, and dropping it releases the lock.
+fn block_until(file: File, mode: Mode, limit: Duration) -> Option<io::Result<File>> {
+    let (send, receive) = mpsc::sync_channel(1);
+    let helper = thread::Builder::new()
+        .name("ccpar-lock".to_owned())
+        .spawn(move || {
+            let _ = send.send(block(file, mode));
+        });
+    match helper {
+        Ok(_) => receive.recv_timeout(limit).ok(),
+        Err(error) => Some(Err(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_prints_without_control_characters() {
+        let owner = Owner {
+            pid: 7,
+            start: None,
+            session: Some("a\u{1b}[31m".to_owned()),
+            branch: Some("feat/x".to_owned()),
+            since: 0,
+        };
+        assert_eq!(owner.to_string(), "session a\\u{1b}[31m on feat/x (pid 7)");
+    }
+}

@@ -1,0 +1,338 @@
+//! Three-way merge of texts: what `ours` and `theirs` each made of `base`.
+//!
+//! A merge cannot fail. It gives [`Region`]s, each resolved or a conflict, and
+//! the caller chooses how conflicts come out: as *theirs*
+//! ([`Merge::keep_theirs`]: what ccpar leaves in a file that an agent will
+//! load) or between markers ([`Merge::with_markers`]).
+//!
+//! The texts are bytes. A line is what stands before a `\n`; whether the last
+//! line has one is merged apart from the lines, so that nothing is ever glued
+//! to a line that had none.
+//!
+//! ```
+//! use ccpar_core::merge::Merge;
+//!
+//! let base = b"- [a](a.md)\n- [z](z.md)\n";
+//! let ours = b"- [a](a.md)\n- [m](m.md)\n- [z](z.md)\n";
+//! let theirs = b"- [a](a.md)\n- [n](n.md)\n- [z](z.md)\n";
+//!
+//! let merge = Merge::new(base, ours, theirs);
+//! assert!(merge.is_clean());
+//! assert_eq!(
+//!     merge.keep_theirs(),
+//!     b"- [a](a.md)\n- [n](n.md)\n- [m](m.md)\n- [z](z.md)\n",
+//! );
+//! ```
+
+mod json;
+mod lines;
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::path::Path;
+
+pub(crate) use lines::{Lines, distance, swallowed};
+
+/// What a text is taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Rules {
+    /// Lines.
+    Lines,
+    /// JSON: a merge that would no longer parse is a conflict.
+    Json,
+}
+
+impl Rules {
+    /// The rules for a file of this name.
+    pub fn of(name: &Path) -> Rules {
+        match name.extension() {
+            Some(extension) if extension.eq_ignore_ascii_case("json") => Rules::Json,
+            _ => Rules::Lines,
+        }
+    }
+}
+
+/// How one region came out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Resolution<'a> {
+    /// Neither side changed it.
+    Unchanged,
+    /// Only ours changed it: ours is taken.
+    Ours,
+    /// Only theirs changed it: theirs is taken.
+    Theirs,
+    /// Both changed it in the same way.
+    Same,
+    /// Both only added here: both are kept, theirs first.
+    BothAdded(Vec<Cow<'a, [u8]>>),
+    /// Both changed it, in ways that cannot both be kept.
+    Conflict,
+}
+
+/// A stretch of the three texts that was resolved as one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Region<'a> {
+    /// Its lines in base, counted from 0.
+    pub base: Range<usize>,
+    /// Its lines in ours.
+    pub ours: Range<usize>,
+    /// Its lines in theirs.
+    pub theirs: Range<usize>,
+    /// What became of it.
+    pub resolution: Resolution<'a>,
+}
+
+/// Names and size of conflict markers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Markers<'a> {
+    /// How many characters a marker has: git's `%L`, 7 by default.
+    pub size: usize,
+    /// Whether base is shown too, as in git's style `diff3`.
+    pub diff3: bool,
+    /// The names of base, ours and theirs.
+    pub labels: [&'a str; 3],
+}
+
+impl Default for Markers<'_> {
+    fn default() -> Self {
+        Markers {
+            size: 7,
+            diff3: false,
+            labels: ["base", "ours", "theirs"],
+        }
+    }
+}
+
+/// The outcome of a three-way merge.
+#[derive(Debug, Clone)]
+pub struct Merge<'a> {
+    base: Lines<'a>,
+    ours: Lines<'a>,
+    theirs: Lines<'a>,
+    regions: Vec<Region<'a>>,
+}
+
+impl<'a> Merge<'a> {
+    /// Merges what `ours` and `theirs` each made of `base`, by lines.
+    pub fn new(base: &'a [u8], ours: &'a [u8], theirs: &'a [u8]) -> Merge<'a> {
+        let [base, ours, theirs] = [base, ours, theirs].map(Lines::new);
+        let regions = lines::regions(&base, &ours, &theirs);
+        Merge {
+            base,
+            ours,
+            theirs,
+            regions,
+        }
+    }
+
+    /// Merges by the rules for what the texts are.
+    pub fn with_rules(rules: Rules, base: &'a [u8], ours: &'a [u8], theirs: &'a [u8]) -> Merge<'a> {
+        let mut merge = Merge::new(base, ours, theirs);
+        if rules == Rules::Json
+            && json::parses(theirs)
+            && json::parses(ours)
+            && !json::parses(&merge.keep_theirs())
+        {
+            merge.regions = vec![Region {
+                base: 0..merge.base.len(),
+                ours: 0..merge.ours.len(),
+                theirs: 0..merge.theirs.len(),
+                resolution: Resolution::Conflict,
+            }];
+        }
+        merge
+    }
+
+    /// The regions, in order; together they cover the three texts.
+    pub fn regions(&self) -> &[Region<'a>] {
+        &self.regions
+    }
+
+    /// The regions that could not be merged.
+    pub fn conflicts(&self) -> impl Iterator<Item = &Region<'a>> {
+        self.regions
+            .iter()
+            .filter(|region| region.resolution == Resolution::Conflict)
+    }
+
+    /// Whether everything could be merged.
+    pub fn is_clean(&self) -> bool {
+        self.conflicts().next().is_none()
+    }
+
+    /// The merged text, with theirs in the regions that could not be merged.
+    pub fn keep_theirs(&self) -> Vec<u8> {
+        self.render(|out, region| out.extend(self.theirs.range(&region.theirs)))
+    }
+
+    /// The merged text, with both sides between markers in the regions that
+    /// could not be merged. A text with conflicts ends in a newline.
+    pub fn with_markers(&self, markers: Markers<'_>) -> Vec<u8> {
+        let mark = |c: char, label: &str| {
+            let mut line = c.to_string().repeat(markers.size);
+            if !label.is_empty() {
+                line.push(' ');
+                line.extend(label.chars().map(|c| if c.is_control() { ' ' } else { c }));
+            }
+            Cow::Owned(line.into_bytes())
+        };
+        let [base, ours, theirs] = markers.labels;
+        let mut text = self.render(|out, region| {
+            out.push(mark('<', ours));
+            out.extend(self.ours.range(&region.ours));
+            if markers.diff3 {
+                out.push(mark('|', base));
+                out.extend(self.base.range(&region.base));
+            }
+            out.push(mark('=', ""));
+            out.extend(self.theirs.range(&region.theirs));
+            out.push(mark('>', theirs));
+        });
+        if !self.is_clean() && !text.ends_with(b"\n") {
+            text.push(b'\n');
+        }
+        text
+    }
+
+    fn render<'s>(&'s self, conflict: impl Fn(&mut Vec<Cow<'s, [u8]>>, &Region<'a>)) -> Vec<u8> {
+        let mut out = Vec::new();
+        for region in &self.regions {
+            match &region.resolution {
+                Resolution::Unchanged | Resolution::Theirs | Resolution::Same => {
+                    out.extend(self.theirs.range(&region.theirs));
+                }
+                Resolution::Ours => out.extend(self.ours.range(&region.ours)),
+                Resolution::BothAdded(lines) => out.extend(lines.iter().cloned()),
+                Resolution::Conflict => conflict(&mut out, region),
+            }
+        }
+        let end = lines::merged_end(&self.base, &self.ours, &self.theirs);
+        lines::join(&out, end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn merge(base: &str, ours: &str, theirs: &str) -> (String, bool) {
+        let merge = Merge::new(base.as_bytes(), ours.as_bytes(), theirs.as_bytes());
+        (
+            String::from_utf8(merge.keep_theirs()).unwrap(),
+            merge.is_clean(),
+        )
+    }
+
+    fn clean(base: &str, ours: &str, theirs: &str) -> String {
+        let (text, clean) = merge(base, ours, theirs);
+        assert!(clean, "a conflict, with theirs: {text:?}");
+        text
+    }
+
+    #[test]
+    fn two_additions_at_one_place_are_both_kept_theirs_first() {
+        assert_eq!(clean("a\n", "a\no\n", "a\nt\n"), "a\nt\no\n");
+        assert_eq!(clean("", "o\n", "t\n"), "t\no\n");
+    }
+
+    #[test]
+    fn a_block_that_the_other_addition_holds_is_taken_once() {
+        assert_eq!(clean("a\n", "a\nx\n", "a\nx\ny\n"), "a\nx\ny\n");
+        assert_eq!(clean("a\n", "a\nw\nx\ny\n", "a\nx\n"), "a\nw\nx\ny\n");
+    }
+
+    #[test]
+    fn an_edit_against_a_deletion_is_a_conflict_that_keeps_theirs() {
+        assert_eq!(
+            merge("a\nb\nc\n", "a\nB\nc\n", "a\nc\n"),
+            ("a\nc\n".to_owned(), false)
+        );
+    }
+
+    #[test]
+    fn a_missing_newline_at_the_end_glues_nothing() {
+        assert_eq!(clean("a", "a\no", "a\nt"), "a\nt\no");
+        assert_eq!(clean("a", "a\no\n", "a\nt"), "a\nt\no\n");
+        assert_eq!(clean("a\n", "a\no", "t\na\n"), "t\na\no");
+    }
+
+    #[test]
+    fn crlf_and_bytes_that_are_no_text_come_through() {
+        assert_eq!(
+            clean("a\r\nb\r\n", "a\r\nb\r\nc\r\n", "z\r\na\r\nb\r\n"),
+            "z\r\na\r\nb\r\nc\r\n"
+        );
+        let merge = Merge::new(b"\xff\n", b"\xff\n\xfe", b"\x00\n\xff\n");
+        assert_eq!(merge.keep_theirs(), b"\x00\n\xff\n\xfe");
+    }
+
+    #[test]
+    fn markers_follow_the_styles_of_git() {
+        let merge = Merge::new(b"a\nb\nc\n", b"a\no\nc\n", b"a\nt\nc");
+        let plain = merge.with_markers(Markers::default());
+        assert_eq!(
+            String::from_utf8(plain).unwrap(),
+            "a\n<<<<<<< ours\no\n=======\nt\n>>>>>>> theirs\nc\n"
+        );
+        let diff3 = Markers {
+            size: 3,
+            diff3: true,
+            labels: ["b", "o\n", "t"],
+        };
+        assert_eq!(
+            String::from_utf8(merge.with_markers(diff3)).unwrap(),
+            "a\n<<< o \no\n||| b\nb\n===\nt\n>>> t\nc\n"
+        );
+    }
+
+    /// All triples of texts of up to three different lines over three letters,
+    /// with and without a newline at the end.
+    #[test]
+    fn the_laws_hold_in_a_tiny_world() {
+        let mut texts: Vec<Vec<&str>> = vec![Vec::new()];
+        for _ in 0..3 {
+            for text in texts.clone() {
+                let new = ["a", "b", "c"]
+                    .into_iter()
+                    .filter(|line| !text.contains(line));
+                texts.extend(new.map(|line| [&text[..], &[line]].concat()));
+            }
+            texts.sort();
+            texts.dedup();
+        }
+        let world: Vec<String> = texts
+            .iter()
+            .flat_map(|text| {
+                let text = text.join("\n");
+                if text.is_empty() {
+                    vec![text]
+                } else {
+                    vec![format!("{text}\n"), text]
+                }
+            })
+            .collect();
+        for base in &world {
+            for ours in &world {
+                assert_eq!(clean(base, ours, ours), *ours, "{base:?} {ours:?} twice");
+                assert_eq!(clean(base, base, ours), *ours, "{base:?}, theirs {ours:?}");
+                assert_eq!(clean(base, ours, base), *ours, "{base:?}, ours {ours:?}");
+                for theirs in &world {
+                    let (merged, is_clean) = merge(base, ours, theirs);
+                    let (_, mirrored) = merge(base, theirs, ours);
+                    assert_eq!(is_clean, mirrored, "{base:?} {ours:?} {theirs:?}");
+                    // A side that only adds keeps all of base, in its order.
+                    let adds = |side: &str| {
+                        let mut lines = side.lines();
+                        base.lines().all(|line| lines.any(|kept| kept == line))
+                    };
+                    if is_clean && adds(ours) && adds(theirs) {
+                        let again = clean(base, ours, &merged);
+                        assert_eq!(again, merged, "{base:?} {ours:?} {theirs:?} retried");
+                    }
+                }
+            }
+        }
+    }
+}

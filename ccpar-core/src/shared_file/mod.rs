@@ -1,0 +1,782 @@
+//! One target: read it, commit to it, go back in it.
+//!
+//! A write that knows nothing of what it replaces loses what came in between,
+//! lock or no lock. So a text is put in place by a **commit** against its
+//! **base**, the version that its author had read: under the target's lock,
+//! what others wrote since then is merged in.
+//!
+//! # The steps of a commit
+//! 1. Lock the target; read what is on disk.
+//! 2. If that is not the newest version of the history, settle it: either the
+//!    last intent never took effect, or something other than ccpar wrote.
+//! 3. Merge base, ours and what is on disk. In a conflict, *theirs* stays in
+//!    the file and all of *ours* goes to a conflict copy beside it.
+//! 4. Contents into the history, then a line that names the intent.
+//! 5. Replace the target; note what the author has now seen; unlock.
+//!
+//! After a clean commit the author has seen *ours*, not the merge: it does not
+//! know the lines that were merged in, and its next text will not hold them.
+
+mod stale;
+
+use std::path::{Path, PathBuf};
+
+use crate::atomic::{self, OnDisk, Replace};
+use crate::error::{Error, Result};
+use crate::harness::{self, Harness};
+use crate::history::{Before, History, How, Log, Record, Version};
+use crate::lock::{Lock, Mode, Request};
+use crate::merge::{self, Merge, Rules};
+use crate::{layout, target};
+
+pub use stale::Swallowed;
+
+/// How often a path may change its meaning while its lock is taken.
+const RESOLVE_TRIES: usize = 16;
+
+/// A target's content as one reader saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    content: Vec<u8>,
+    version: Version,
+}
+
+impl Snapshot {
+    /// The content; empty if the target does not exist.
+    pub fn content(&self) -> &[u8] {
+        &self.content
+    }
+
+    /// The version: the base of a text that is made from this content.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The content, by value.
+    pub fn into_content(self) -> Vec<u8> {
+        self.content
+    }
+}
+
+/// What a text was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Base {
+    /// What the author has last seen of the target, if that is known.
+    #[default]
+    Seen,
+    /// This version, which must be in the history.
+    Version(Version),
+    /// This text.
+    Text(Vec<u8>),
+}
+
+/// What to do with a text whose base is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WithoutBase {
+    /// It replaces the target, as a bare write would; which lines a stale
+    /// author would have swallowed is told.
+    #[default]
+    Replace,
+    /// Its base is inferred from the history, and it is merged.
+    Merge,
+    /// It is refused with [`Error::NoBase`].
+    Refuse,
+}
+
+/// How a text is to be committed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CommitOptions {
+    /// What it was made from.
+    pub base: Base,
+    /// What to do if that is not known.
+    pub without_base: WithoutBase,
+    /// Whether a target with several names may be split off from the others.
+    pub break_hard_link: bool,
+}
+
+impl From<&Snapshot> for CommitOptions {
+    fn from(base: &Snapshot) -> CommitOptions {
+        CommitOptions {
+            base: Base::Version(base.version),
+            ..CommitOptions::default()
+        }
+    }
+}
+
+/// An acknowledged commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "a conflict is an outcome, not an error"]
+pub struct Commit {
+    /// What the target holds now.
+    pub version: Version,
+    /// How it came out.
+    pub outcome: Outcome,
+    /// Lines of siblings that a text without a base replaced.
+    pub swallowed: Option<Swallowed>,
+    /// The target had been removed since the base was read; this says by whom,
+    /// as far as it is known.
+    pub removed_meanwhile: Option<Box<Record>>,
+}
+
+/// How a commit came out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The target held the result already; nothing was written.
+    Unchanged,
+    /// The text is in place as it was given.
+    Written,
+    /// The text is in place, merged with what others wrote since its base.
+    Merged,
+    /// The target holds everything that merged, and what others wrote where it
+    /// did not. The whole text is in the conflict copy.
+    Conflict {
+        /// The conflict copy.
+        copy: PathBuf,
+        /// How many places could not be merged.
+        regions: usize,
+    },
+}
+
+/// One shared file of a [`Harness`].
+#[derive(Debug, Clone)]
+pub struct SharedFile<'h> {
+    harness: &'h Harness,
+    path: PathBuf,
+}
+
+/// A target whose lock is held, and what stands there now.
+struct Held {
+    // Dropped last: fields drop in their order, and the lock covers them all.
+    log: Log,
+    found: Option<OnDisk>,
+    now: Version,
+    history: History,
+    real: PathBuf,
+    temp_name: String,
+    _lock: Lock,
+}
+
+impl Held {
+    fn content(&self) -> &[u8] {
+        self.found.as_ref().map_or(&[], |found| &found.content)
+    }
+}
+
+impl<'h> SharedFile<'h> {
+    pub(crate) fn new(harness: &'h Harness, path: PathBuf) -> SharedFile<'h> {
+        SharedFile { harness, path }
+    }
+
+    /// The path as it was given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The target's canonical path: links resolved, in parents and in the last
+    /// component. The file need not exist.
+    pub fn real_path(&self) -> Result<PathBuf> {
+        target::resolve(&self.path)
+    }
+
+    /// The target's versions.
+    pub fn history(&self) -> Result<History> {
+        Ok(History::new(self.harness.root(), &self.real_path()?))
+    }
+
+    /// The file that the target's lock is on, for scripts that use flock(1)
+    /// themselves.
+    pub fn lock_path(&self) -> Result<camino::Utf8PathBuf> {
+        Ok(layout::lock_file(self.harness.root(), &self.real_path()?))
+    }
+
+    /// Takes the target's lock, to be held while something else is done.
+    ///
+    /// Commits of this file wait for it, those of this process included.
+    pub fn lock(&self, mode: Mode) -> Result<Lock> {
+        self.lock_resolved(mode).map(|(lock, _)| lock)
+    }
+
+    /// Reads the target and remembers that this author has seen it. Takes no
+    /// lock, and never sees half of a commit.
+    pub fn read(&self) -> Result<Snapshot> {
+        let real = self.real_path()?;
+        let found = atomic::read(&real)?;
+        let history = History::new(self.harness.root(), &real);
+        let version = match &found {
+            // A base that a power loss takes is gone with its reader.
+            Some(found) => history.put(&found.content, atomic::Durability::Process)?,
+            None => Version::ABSENT,
+        };
+        if let Some(holder) = self.harness.author().holders().first() {
+            history.set_seen(holder, version)?;
+        }
+        Ok(Snapshot {
+            content: found.map(|found| found.content).unwrap_or_default(),
+            version,
+        })
+    }
+
+    /// Puts a new text in place of the target, merged with what came in between
+    /// since its base.
+    ///
+    /// # Durability
+    /// As the harness says. What is acknowledged is in the target and, whole,
+    /// in the history.
+    ///
+    /// # Errors
+    /// On any error but [`Error::NotDurable`] the target is as it was.
+    pub fn commit(&self, ours: &[u8], options: &CommitOptions) -> Result<Commit> {
+        let mut held = self.enter()?;
+        let version = Version::of(ours);
+        let mut commit = match self.base(&held, &options.base)? {
+            Some((base, text)) => {
+                self.commit_from(&mut held, base, &text, ours, options.break_hard_link)?
+            }
+            None => self.commit_without_base(&mut held, ours, options)?,
+        };
+        if let Outcome::Conflict { .. } = commit.outcome {
+            return Ok(commit);
+        }
+        if let Some(holder) = self.harness.author().holders().first() {
+            if version != commit.version {
+                held.history
+                    .put_as(version, ours, self.harness.durability())?;
+            }
+            held.history.set_seen(holder, version)?;
+        }
+        if commit.outcome == Outcome::Written && version != commit.version {
+            commit.outcome = Outcome::Merged;
+        }
+        Ok(commit)
+    }
+
+    /// Makes the new text from the current one, under the lock: no base is
+    /// needed, and nothing comes in between. `edit` should be quick.
+    ///
+    /// # Errors
+    /// Those of `edit`, which leave the target as it was, and those of
+    /// [`commit`](Self::commit).
+    pub fn update<E: From<Error>>(
+        &self,
+        edit: impl FnOnce(&[u8]) -> std::result::Result<Vec<u8>, E>,
+    ) -> std::result::Result<Commit, E> {
+        let mut held = self.enter()?;
+        let text = edit(held.content())?;
+        Ok(self.put(&mut held, &text, How::Edit, &Made::default())?)
+    }
+
+    /// Adds text at the end, on a line of its own.
+    pub fn append(&self, text: &[u8]) -> Result<Commit> {
+        let mut held = self.enter()?;
+        let mut whole = held.content().to_vec();
+        if !whole.is_empty() && !whole.ends_with(b"\n") && !text.is_empty() {
+            whole.push(b'\n');
+        }
+        whole.extend_from_slice(text);
+        self.put(&mut held, &whole, How::Append, &Made::default())
+    }
+
+    /// Puts an older version back in place. That is a commit like any other:
+    /// what it replaces stays in the history.
+    pub fn restore(&self, version: Version) -> Result<Commit> {
+        let mut held = self.enter()?;
+        if version.is_absent() {
+            return self.remove_held(&mut held);
+        }
+        let content = self.content(&held.history, version)?;
+        self.put(&mut held, &content, How::Restore, &Made::default())
+    }
+
+    /// Removes the target. Its history stays, and [`restore`](Self::restore)
+    /// brings it back.
+    pub fn remove(&self) -> Result<Commit> {
+        self.remove_held(&mut self.enter()?)
+    }
+
+    /// Finds a version by its number in the log, or by the first digits of its
+    /// hash (at least four).
+    ///
+    /// # Errors
+    /// [`Error::UnknownVersion`] if there is none, or more than one.
+    pub fn find(&self, wanted: &str) -> Result<Version> {
+        let history = self.history()?;
+        let unknown = |hint: String| Error::UnknownVersion {
+            path: self.path.clone(),
+            wanted: wanted.to_owned(),
+            hint,
+        };
+        if let Ok(version) = wanted.parse::<Version>() {
+            if history.get(version)?.is_some() {
+                return Ok(version);
+            }
+            return Err(unknown(String::new()));
+        }
+        let parsed = history.records()?;
+        if let Ok(n) = wanted.parse::<u64>()
+            && let Some(record) = parsed.effective().find(|record| record.n == n)
+        {
+            return Ok(record.version);
+        }
+        let is_prefix = wanted.len() >= 4 && wanted.bytes().all(|c| c.is_ascii_hexdigit());
+        let mut fits: Vec<Version> = parsed
+            .effective()
+            .map(|record| record.version)
+            .filter(|version| {
+                is_prefix
+                    && version
+                        .to_string()
+                        .starts_with(&wanted.to_ascii_lowercase())
+            })
+            .collect();
+        fits.sort();
+        fits.dedup();
+        match fits[..] {
+            [version] => Ok(version),
+            [] => Err(unknown(match parsed.effective().next_back() {
+                Some(last) => format!(": the newest is {}", last.n),
+                None => ": it is empty".to_owned(),
+            })),
+            _ => Err(unknown(
+                ": more than one begins so; give more digits".to_owned(),
+            )),
+        }
+    }
+
+    fn lock_resolved(&self, mode: Mode) -> Result<(Lock, PathBuf)> {
+        let owner = self.harness.owner();
+        let begun = std::time::Instant::now();
+        for _ in 0..RESOLVE_TRIES {
+            let real = self.real_path()?;
+            let path = layout::lock_file(self.harness.root(), &real);
+            let request = Request {
+                wait: self.harness.wait().less(begun.elapsed()),
+                owner: Some(&owner),
+                inside: self.harness.inside(),
+                on_wait: &|owner| self.harness.tell_wait(&self.path, owner),
+            };
+            let lock = Lock::acquire(&path, mode, request).map_err(|error| match error {
+                // A person asked for the target; the lock file is our matter.
+                Error::Busy { waited, owner, .. } => Error::Busy {
+                    path: self.path.clone(),
+                    waited,
+                    owner,
+                },
+                Error::HeldByCaller { .. } => Error::HeldByCaller {
+                    path: self.path.clone(),
+                },
+                other => other,
+            })?;
+            // The path may have become a link, or its link another, meanwhile.
+            if self.real_path()? == real {
+                return Ok((lock, real));
+            }
+        }
+        Err(Error::Target {
+            path: self.path.clone(),
+            problem: "keeps being linked to another file: try again when that has settled"
+                .to_owned(),
+        })
+    }
+
+    /// Locks the target and settles what stands there.
+    fn enter(&self) -> Result<Held> {
+        let (lock, real) = self.lock_resolved(Mode::Exclusive)?;
+        let found = atomic::read(&real)?;
+        let now = found
+            .as_ref()
+            .map_or(Version::ABSENT, |found| Version::of(&found.content));
+        let history = History::new(self.harness.root(), &real);
+        let log = history.open_log()?;
+        let temp_name = layout::temp_name(self.harness.root(), &real);
+        let mut held = Held {
+            log,
+            found,
+            now,
+            history,
+            real,
+            temp_name,
+            _lock: lock,
+        };
+        self.settle(&mut held)?;
+        Ok(held)
+    }
+
+    /// Brings the history up to what is on disk.
+    fn settle(&self, held: &mut Held) -> Result<()> {
+        let head = held.log.head();
+        let file = held.found.as_ref().and_then(OnDisk::file_id);
+        let durability = self.harness.durability();
+        match what_stands(head, held.now, file) {
+            Standing::Head => Ok(()),
+            Standing::NeverHappened => {
+                let record = Record {
+                    how: How::Aborted,
+                    ..self.record(held.now)
+                };
+                held.log.append(record, durability)
+            }
+            Standing::Outside => {
+                if let Some(found) = &held.found {
+                    held.history.put_as(held.now, &found.content, durability)?;
+                }
+                let before = head.map_or(Version::ABSENT, |head| head.version);
+                let old = held.history.get(before).ok().flatten().unwrap_or_default();
+                let record = Record {
+                    how: How::Outside,
+                    parents: head.map(|head| head.version).into_iter().collect(),
+                    lines: Some(merge::distance(&old, held.content())),
+                    // Whoever wrote it, it was none of our author's doing.
+                    session: None,
+                    branch: None,
+                    pid: None,
+                    ..self.record(held.now)
+                };
+                held.log.append(record, durability)
+            }
+        }
+    }
+
+    /// The base of a text, as a version and, unless it is what stands there
+    /// now, its content. `None` if it is not known.
+    fn base(&self, held: &Held, base: &Base) -> Result<Option<(Version, Vec<u8>)>> {
+        let known = |version: Version| {
+            let here = version == held.now;
+            Ok((
+                version,
+                if here {
+                    Vec::new()
+                } else {
+                    self.content(&held.history, version)?
+                },
+            ))
+        };
+        match base {
+            Base::Version(version) => known(*version).map(Some),
+            Base::Text(text) => Ok(Some((Version::of(text), text.clone()))),
+            Base::Seen => {
+                let holders = self.harness.author().holders();
+                let seen = holders.iter().find_map(|holder| held.history.seen(holder));
+                // A seen version whose content is gone is as good as none.
+                Ok(seen.and_then(|version| known(version).ok()))
+            }
+        }
+    }
+
+    fn content(&self, history: &History, version: Version) -> Result<Vec<u8>> {
+        history.get(version)?.ok_or_else(|| Error::UnknownVersion {
+            path: self.path.clone(),
+            wanted: version.to_string(),
+            hint: String::new(),
+        })
+    }
+
+    fn commit_from(
+        &self,
+        held: &mut Held,
+        base: Version,
+        text: &[u8],
+        ours: &[u8],
+        break_hard_link: bool,
+    ) -> Result<Commit> {
+        let mut made = Made {
+            base: Some(base),
+            break_hard_link,
+            ours: None,
+        };
+        if held.now == base {
+            return self.put(held, ours, How::Write, &made);
+        }
+        if held.now.is_absent() {
+            let by = held
+                .log
+                .head()
+                .filter(|head| head.version.is_absent())
+                .cloned();
+            let by = by.unwrap_or_else(|| Record {
+                how: How::Outside,
+                ..self.record(held.now)
+            });
+            let commit = self.put(held, ours, How::Write, &made)?;
+            return Ok(Commit {
+                removed_meanwhile: Some(Box::new(by)),
+                ..commit
+            });
+        }
+        let rules = Rules::of(&held.real);
+        let theirs = held.content().to_vec();
+        let merge = Merge::with_rules(rules, text, ours, &theirs);
+        let merged = merge.keep_theirs();
+        let how = if merged == ours {
+            How::Write
+        } else {
+            How::Merge
+        };
+        made.ours = Some(ours);
+        if merge.is_clean() {
+            return self.put(held, &merged, how, &made);
+        }
+        let regions = merge.conflicts().count();
+        let copy = self.keep_copy(held, ours)?;
+        let commit = self.put(held, &merged, how, &made)?;
+        Ok(Commit {
+            outcome: Outcome::Conflict { copy, regions },
+            ..commit
+        })
+    }
+
+    fn commit_without_base(
+        &self,
+        held: &mut Held,
+        ours: &[u8],
+        options: &CommitOptions,
+    ) -> Result<Commit> {
+        if options.without_base == WithoutBase::Refuse && !held.now.is_absent() {
+            return Err(Error::NoBase {
+                path: self.path.clone(),
+            });
+        }
+        let stale = stale::look(&held.history, held.log.head(), held.content(), ours)?;
+        match stale {
+            Some(swallowed) if options.without_base == WithoutBase::Merge => {
+                let text = self.content(&held.history, swallowed.base)?;
+                self.commit_from(held, swallowed.base, &text, ours, options.break_hard_link)
+            }
+            swallowed => {
+                let base = swallowed.as_ref().map(|swallowed| swallowed.base);
+                let made = Made {
+                    base,
+                    break_hard_link: options.break_hard_link,
+                    ours: None,
+                };
+                let commit = self.put(held, ours, How::Write, &made)?;
+                Ok(Commit {
+                    swallowed,
+                    ..commit
+                })
+            }
+        }
+    }
+
+    /// Writes the whole of a text that could not be merged beside the target.
+    fn keep_copy(&self, held: &Held, ours: &[u8]) -> Result<PathBuf> {
+        let author = self.harness.author();
+        let who = author.branch.as_ref().or(author.session.as_ref());
+        let who = who.map_or("ours", String::as_str);
+        let hash = Version::of(ours).to_string();
+        // The same conflict finds its own copy; a copy that somebody has
+        // edited since then is left alone.
+        for digits in [&hash[..], &hash[8..], &hash[16..], &hash[24..]] {
+            let copy = held
+                .real
+                .with_file_name(layout::conflict_name(&held.real, who, digits));
+            let durability = self.harness.durability();
+            if atomic::create_beside(&copy, ours, held.found.as_ref(), durability)? {
+                return Ok(copy);
+            }
+            if atomic::read(&copy)?.is_some_and(|found| found.content == ours) {
+                return Ok(copy);
+            }
+        }
+        Err(Error::Target {
+            path: held.real.clone(),
+            problem: "has several conflict copies of this very text, all of them edited: settle \
+                      and remove those first"
+                .to_owned(),
+        })
+    }
+
+    /// Puts the result in place: contents, intent, replacement.
+    fn put(&self, held: &mut Held, text: &[u8], how: How, made: &Made<'_>) -> Result<Commit> {
+        let replace = Replace {
+            path: &held.real,
+            temp_name: &held.temp_name,
+            durability: self.harness.durability(),
+            break_hard_link: made.break_hard_link,
+        };
+        let version = Version::of(text);
+        let mut commit = Commit {
+            version,
+            outcome: Outcome::Written,
+            swallowed: None,
+            removed_meanwhile: None,
+        };
+        if version == held.now {
+            replace.sweep();
+            commit.outcome = Outcome::Unchanged;
+            return Ok(commit);
+        }
+        if let Some(found) = &held.found {
+            replace.check(found)?;
+        }
+        held.history.put_as(version, text, replace.durability)?;
+        let mut parents = vec![held.now];
+        if let Some(ours) = made.ours.filter(|ours| *ours != text) {
+            parents.push(held.history.put(ours, replace.durability)?);
+        }
+        let record = Record {
+            how,
+            parents,
+            base: made.base,
+            lines: Some(merge::distance(held.content(), text)),
+            before: Some(Before {
+                version: held.now,
+                file: held.found.as_ref().and_then(OnDisk::file_id),
+            }),
+            ..self.record(version)
+        };
+        self.carry_out(&mut held.log, record, replace.durability, || {
+            if let Some(folder) = held.real.parent() {
+                atomic::create_folders(folder, replace.durability)?;
+            }
+            replace.put(text, held.found.as_ref())
+        })?;
+        Ok(commit)
+    }
+
+    fn remove_held(&self, held: &mut Held) -> Result<Commit> {
+        let durability = self.harness.durability();
+        let mut commit = Commit {
+            version: Version::ABSENT,
+            outcome: Outcome::Written,
+            swallowed: None,
+            removed_meanwhile: None,
+        };
+        let Some(found) = &held.found else {
+            commit.outcome = Outcome::Unchanged;
+            return Ok(commit);
+        };
+        let before = Before {
+            version: held.now,
+            file: found.file_id(),
+        };
+        let record = Record {
+            how: How::Remove,
+            parents: vec![held.now],
+            lines: Some(merge::distance(&found.content, &[])),
+            before: Some(before),
+            ..self.record(Version::ABSENT)
+        };
+        let replace = Replace {
+            path: &held.real,
+            temp_name: &held.temp_name,
+            durability,
+            break_hard_link: true,
+        };
+        self.carry_out(&mut held.log, record, durability, || replace.remove())?;
+        Ok(commit)
+    }
+
+    /// Writes an intent and does what it says; takes it back if that failed.
+    fn carry_out(
+        &self,
+        log: &mut Log,
+        record: Record,
+        durability: atomic::Durability,
+        act: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
+        let before = record
+            .before
+            .as_ref()
+            .map_or(Version::ABSENT, |before| before.version);
+        log.append(record, durability)?;
+        log.sync_names(durability)
+            .and_then(|()| act())
+            .inspect_err(|error| {
+                if !matches!(error, Error::NotDurable { .. }) {
+                    // If this fails too, the state of the disk tells the next.
+                    let aborted = Record {
+                        how: How::Aborted,
+                        ..self.record(before)
+                    };
+                    let _ = log.append(aborted, durability);
+                }
+            })
+    }
+
+    /// A record by this author, now.
+    fn record(&self, version: Version) -> Record {
+        let author = self.harness.author();
+        Record {
+            n: 0,
+            version,
+            how: How::Write,
+            time: harness::now(),
+            parents: Vec::new(),
+            base: None,
+            session: author.session.clone(),
+            branch: author.branch.clone(),
+            pid: Some(std::process::id()),
+            lines: None,
+            before: None,
+        }
+    }
+}
+
+/// What a text was made from, as far as it is known.
+#[derive(Default)]
+struct Made<'a> {
+    base: Option<Version>,
+    /// The author's own text, where the result may be another.
+    ours: Option<&'a [u8]>,
+    break_hard_link: bool,
+}
+
+/// How what is on disk relates to the newest record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// It is what the record says.
+    Head,
+    /// It is what stood there before the record, untouched.
+    NeverHappened,
+    /// Something other than ccpar wrote it.
+    Outside,
+}
+
+fn what_stands(head: Option<&Record>, now: Version, file: Option<(u64, u64)>) -> Standing {
+    match head {
+        None if now.is_absent() => Standing::Head,
+        None => Standing::Outside,
+        Some(head) if head.version == now => Standing::Head,
+        Some(head) => match &head.before {
+            Some(before) if before.version == now && before.file == file => Standing::NeverHappened,
+            _ => Standing::Outside,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_on_disk_tells_whether_the_last_intent_happened() {
+        let [old, new, other] = [b"old", b"new", b"xxx"].map(|text| Version::of(text));
+        let file = Some((1, 7));
+        let head = Record {
+            n: 2,
+            version: new,
+            how: How::Write,
+            time: 0,
+            parents: vec![old],
+            base: None,
+            session: None,
+            branch: None,
+            pid: None,
+            lines: None,
+            before: Some(Before { version: old, file }),
+        };
+        let cases = [
+            (None, Version::ABSENT, None, Standing::Head),
+            (None, old, file, Standing::Outside),
+            (Some(&head), new, Some((1, 8)), Standing::Head),
+            (Some(&head), old, file, Standing::NeverHappened),
+            // The same bytes in another file were written by somebody.
+            (Some(&head), old, Some((1, 9)), Standing::Outside),
+            (Some(&head), other, file, Standing::Outside),
+            (Some(&head), Version::ABSENT, None, Standing::Outside),
+        ];
+        for (head, now, file, expected) in cases {
+            assert_eq!(what_stands(head, now, file), expected, "{now} {file:?}");
+        }
+    }
+}

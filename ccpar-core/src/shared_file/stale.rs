@@ -1,0 +1,72 @@
+//! What a text without a known base was probably made from.
+
+use crate::error::Result;
+use crate::history::{History, How, Record, Version};
+use crate::merge::{self, Merge};
+
+/// How many of the newest versions are compared, and how much of their content:
+/// this runs under the lock, in the path of a plain write.
+const VERSIONS: usize = 16;
+const BYTES: usize = 8 << 20;
+
+/// Lines that a text replaced whose author had probably not seen them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Swallowed {
+    /// What the text was probably made from.
+    pub base: Version,
+    /// What it replaced: the version that holds the lines.
+    pub replaced: Version,
+    /// The lines.
+    pub lines: Vec<Vec<u8>>,
+}
+
+/// Looks for a recent version that `text` is nearer to than to `head_text`:
+/// then it was made from that one, and the lines that merging would bring back
+/// are swallowed.
+///
+/// The distance is the number of lines that one has and the other lacks. In a
+/// tie the newer version wins: nothing is called swallowed without a reason.
+pub(super) fn look(
+    history: &History,
+    head: Option<&Record>,
+    head_text: &[u8],
+    text: &[u8],
+) -> Result<Option<Swallowed>> {
+    let Some(head) = head else { return Ok(None) };
+    // Whoever kept every line had seen every line.
+    if head.version.is_absent() || merge::swallowed(head_text, text).is_empty() {
+        return Ok(None);
+    }
+    let total = |old: &[u8]| {
+        let (added, removed) = merge::distance(old, text);
+        added + removed
+    };
+    let mut nearest = (total(head_text), None);
+    let mut read = 0;
+    let mut looked_at = vec![head.version, Version::ABSENT];
+    for record in history.recent(VERSIONS)? {
+        if record.how == How::Aborted || looked_at.contains(&record.version) || read > BYTES {
+            continue;
+        }
+        looked_at.push(record.version);
+        // A content that is gone or damaged is no candidate.
+        let Ok(Some(old)) = history.get(record.version) else {
+            continue;
+        };
+        read += old.len();
+        let distance = total(&old);
+        if distance < nearest.0 {
+            nearest = (distance, Some((record.version, old)));
+        }
+    }
+    let Some((base, old)) = nearest.1 else {
+        return Ok(None);
+    };
+    let merged = Merge::new(&old, text, head_text).keep_theirs();
+    let lines = merge::swallowed(&merged, text);
+    Ok((!lines.is_empty()).then_some(Swallowed {
+        base,
+        replaced: head.version,
+        lines,
+    }))
+}

@@ -1,0 +1,372 @@
+//! What std does not offer: private files and folders, file identity, metadata
+//! that survives a replacement, and whether a process lives.
+//!
+//! The only module with platform branches, and the owner of `rustix`.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io;
+use std::path::Path;
+
+/// Which file a name stands for, for as long as the file exists. `None` where
+/// std has no stable way to ask (Windows): callers then go without the check.
+pub(crate) type FileId = Option<(u64, u64)>;
+
+/// Opens a file of ccpar's own for reading and writing, creating it with mode
+/// 0600 whatever the umask. Never follows a link in its last component.
+pub(crate) fn open_private(path: &Path, append: bool) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    if append {
+        options.append(true);
+    } else {
+        options.write(true);
+    }
+    no_follow(&mut options);
+    match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        done => return done,
+    }
+    match create_private_with(options, path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let mut options = OpenOptions::new();
+            options.read(true).write(!append).append(append);
+            no_follow(&mut options).open(path)
+        }
+        done => done,
+    }
+}
+
+/// Creates a file of ccpar's own that must not exist yet, with mode 0600.
+pub(crate) fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    create_private_with(options, path)
+}
+
+fn create_private_with(mut options: OpenOptions, path: &Path) -> io::Result<File> {
+    options.create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    #[cfg(unix)]
+    if mode(&file.metadata()?) != 0o600 {
+        set_mode(&file, 0o600)?;
+    }
+    Ok(file)
+}
+
+/// Opens for reading; a link in the last component is an error, and a fifo does
+/// not block.
+pub(crate) fn open_no_follow(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    no_follow(&mut options).open(path)
+}
+
+fn no_follow(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    {
+        use rustix::fs::OFlags;
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        options.custom_flags(i32::try_from(flags.bits()).expect("open flags fit an int"));
+    }
+    options
+}
+
+/// Creates a folder of ccpar's own with mode 0700, and the parents it lacks.
+/// The parents get the same mode if they lie within `root`, else the usual one.
+pub(crate) fn create_private_dir_all(path: &Path, root: &Path) -> io::Result<()> {
+    match create_private_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let parent = path.parent().ok_or(error)?;
+            if parent.starts_with(root) {
+                create_private_dir_all(parent, root)?;
+            } else {
+                fs::create_dir_all(parent)?;
+            }
+            create_private_dir(path)
+        }
+        done => done,
+    }
+}
+
+fn create_private_dir(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    match builder.create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        done => done?,
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+/// Says why this folder is not safe to keep histories in, if so; takes the
+/// rights of others off a folder that is our own.
+pub(crate) fn make_private(path: &Path, metadata: &Metadata) -> io::Result<Option<String>> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+        let (owner, me) = (metadata.uid(), rustix::process::geteuid().as_raw());
+        if owner != me {
+            return Ok(Some(format!(
+                "belongs to user {owner}, and this is user {me}: set CCPAR_ROOT to a folder of \
+                 your own"
+            )));
+        }
+        let mode = mode(metadata);
+        if mode & 0o022 != 0 {
+            return Ok(Some(format!(
+                "can be written by others (mode {mode:04o}): look at what is in it, then \
+                 `chmod 0700` it"
+            )));
+        }
+        if mode != 0o700 {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (path, metadata);
+    Ok(None)
+}
+
+#[cfg(unix)]
+fn mode(metadata: &Metadata) -> u32 {
+    std::os::unix::fs::MetadataExt::mode(metadata) & 0o7777
+}
+
+#[cfg(unix)]
+fn set_mode(file: &File, mode: u32) -> io::Result<()> {
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))
+}
+
+/// The identity of the file behind some metadata.
+#[cfg_attr(
+    unix,
+    expect(clippy::unnecessary_wraps, reason = "not every system has one")
+)]
+pub(crate) fn file_id(metadata: &Metadata) -> FileId {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        Some((metadata.dev(), metadata.ino()))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = metadata;
+        None
+    }
+}
+
+/// How many names the file has.
+pub(crate) fn link_count(metadata: &Metadata) -> u64 {
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::MetadataExt::nlink(metadata)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = metadata;
+        1
+    }
+}
+
+/// Whether this process may write to the file.
+pub(crate) fn may_write(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::fs::{Access, AtFlags, CWD};
+        rustix::fs::accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS).is_ok()
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        true
+    }
+}
+
+/// Gives `to` the mode, the owner and the extended attributes of `from`, as far
+/// as this process may.
+///
+/// The mode is a promise and its failure an error. Owner and attributes are
+/// carried over where the system allows it: a member of a group may not give a
+/// file away, and a file system may not know attributes at all.
+pub(crate) fn carry_over(from: &File, metadata: &Metadata, to: &File) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let now = to.metadata()?;
+        if (now.uid(), now.gid()) != (metadata.uid(), metadata.gid()) {
+            let owner = rustix::fs::Uid::from_raw(metadata.uid());
+            let group = rustix::fs::Gid::from_raw(metadata.gid());
+            if rustix::fs::fchown(to, Some(owner), Some(group)).is_err() {
+                let _ = rustix::fs::fchown(to, None, Some(group));
+            }
+        }
+        copy_attributes(from, to);
+        set_mode(to, mode(metadata))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = from;
+        to.set_permissions(metadata.permissions())
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+fn copy_attributes(from: &File, to: &File) {
+    use rustix::fs::{XattrFlags, fgetxattr, flistxattr, fsetxattr};
+    let mut empty: [u8; 0] = [];
+    let Ok(size @ 1..) = flistxattr(from, &mut empty) else {
+        return;
+    };
+    let mut names = vec![0; size];
+    let Ok(size) = flistxattr(from, &mut names[..]) else {
+        return;
+    };
+    for name in names[..size]
+        .split(|byte| *byte == 0)
+        .filter(|name| !name.is_empty())
+    {
+        let Ok(size) = fgetxattr(from, name, &mut empty) else {
+            continue;
+        };
+        let mut value = vec![0; size];
+        if let Ok(size) = fgetxattr(from, name, &mut value[..]) {
+            let _ = fsetxattr(to, name, &value[..size], XattrFlags::empty());
+        }
+    }
+}
+
+#[cfg(all(
+    unix,
+    not(any(target_os = "linux", target_os = "android", target_vendor = "apple"))
+))]
+fn copy_attributes(_: &File, _: &File) {}
+
+/// Makes the names in a folder durable.
+///
+/// Some file systems cannot sync a folder and say so with `EINVAL`; Windows has
+/// no such call. There it is the file system's own journal that has to do.
+pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        match File::open(path)?.sync_all() {
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+            done => done,
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        Ok(())
+    }
+}
+
+/// Lets a child process inherit this file, as flock(1) does with its lock.
+pub(crate) fn make_inheritable(file: &File) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        Ok(rustix::io::fcntl_setfd(file, rustix::io::FdFlags::empty())?)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = file;
+        Ok(())
+    }
+}
+
+/// Whether this process inherited a handle on the file from its caller.
+///
+/// A flock belongs to the open file, so whoever inherited it holds it too: a
+/// process that waits for such a lock waits for itself. What this process
+/// opened itself closes on exec; what came through an exec does not.
+pub(crate) fn is_inherited(id: FileId) -> bool {
+    const O_CLOEXEC: u64 = 0o2_000_000;
+    let Some(id) = id else { return false };
+    // proc_pid_fdinfo(5), so Linux alone: elsewhere the answer is no, and a
+    // process that waits for itself meets its time limit.
+    let Ok(entries) = fs::read_dir("/proc/self/fdinfo") else {
+        return false;
+    };
+    entries.flatten().any(|entry| {
+        let same = fs::metadata(Path::new("/proc/self/fd").join(entry.file_name()))
+            .is_ok_and(|found| file_id(&found) == Some(id));
+        same && fs::read_to_string(entry.path()).is_ok_and(|info| {
+            info.lines()
+                .find_map(|line| u64::from_str_radix(line.strip_prefix("flags:")?.trim(), 8).ok())
+                .is_some_and(|flags| flags & O_CLOEXEC == 0)
+        })
+    })
+}
+
+/// Writes at an offset, without a seek that a crash could fall behind.
+pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+    }
+    #[cfg(windows)]
+    {
+        let written = std::os::windows::fs::FileExt::seek_write(file, bytes, offset)?;
+        if written == bytes.len() {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::WriteZero.into())
+        }
+    }
+}
+
+/// Reads at an offset; may return less than fits, and 0 at the end.
+pub(crate) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::FileExt::read_at(file, bytes, offset)
+    }
+    #[cfg(windows)]
+    {
+        std::os::windows::fs::FileExt::seek_read(file, bytes, offset)
+    }
+}
+
+/// When this process started, in the unit of the system: with the pid it names
+/// one process for good. `None` where there is no cheap way to know.
+pub(crate) fn process_start(pid: u32) -> Option<u64> {
+    if cfg!(target_os = "linux") {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // proc_pid_stat(5): the command in field 2 may hold blanks and
+        // brackets, so count from its last bracket; starttime is field 22.
+        let (_, rest) = stat.rsplit_once(')')?;
+        rest.split_ascii_whitespace().nth(19)?.parse().ok()
+    } else {
+        None
+    }
+}
+
+/// Whether the process lives, as far as it can be told from here. A start time
+/// that differs proves that the pid was used again.
+pub(crate) fn process_lives(pid: u32, start: Option<u64>) -> bool {
+    if cfg!(target_os = "linux") {
+        let now = process_start(pid);
+        return now.is_some() && (start.is_none() || now == start);
+    }
+    #[cfg(unix)]
+    {
+        let Some(pid) = i32::try_from(pid)
+            .ok()
+            .and_then(rustix::process::Pid::from_raw)
+        else {
+            return false;
+        };
+        // EPERM is a process of somebody else's: it lives.
+        rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH)
+    }
+    #[cfg(not(unix))]
+    true
+}
