@@ -182,6 +182,27 @@ fn put_name(temp: &Path, path: &Path) -> Result<()> {
     fs::rename(temp, path).context("replace", path)
 }
 
+/// Replaces a file by name alone: no lock, no merge, no history. For files that
+/// nobody shares; a link is followed, and mode and owner survive.
+///
+/// # Durability
+/// As asked for; on any error but [`Error::NotDurable`] the file is as it was.
+pub fn replace(path: &Path, content: &[u8], durability: Durability) -> Result<()> {
+    let real = crate::target::resolve(path)?;
+    let temp_name = format!(".ccpar-{}.tmp", std::process::id());
+    let replace = Replace {
+        path: &real,
+        temp_name: &temp_name,
+        durability,
+        break_hard_link: false,
+    };
+    let found = read(&real)?;
+    if let Some(found) = &found {
+        replace.check(found)?;
+    }
+    replace.put(content, found.as_ref())
+}
+
 /// Creates the folders that a new file lacks, durably where asked.
 pub(crate) fn create_folders(dir: &Path, durability: Durability) -> Result<()> {
     if dir.is_dir() {

@@ -57,7 +57,7 @@ type OnWait = dyn Fn(&Path, Option<&Owner>) + Send + Sync;
 /// let author = Author { session: Some("s1".into()), ..Author::default() };
 /// let harness = Harness::open(&root)?.with_author(author);
 /// let notes = harness.file(home.path().join("MEMORY.md"));
-/// notes.append(b"- learned something\n")?;
+/// notes.append(b"- learned something\n", false)?;
 /// assert_eq!(notes.read()?.content(), b"- learned something\n");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -66,7 +66,7 @@ pub struct Harness {
     author: Author,
     wait: Wait,
     durability: Durability,
-    inside: Vec<String>,
+    callers: Vec<String>,
     on_wait: Box<OnWait>,
 }
 
@@ -113,7 +113,7 @@ impl Harness {
             author: Author::default(),
             wait: Wait::Forever,
             durability: Durability::Disk,
-            inside: Vec::new(),
+            callers: Vec::new(),
             on_wait: Box::new(|_, _| {}),
         })
     }
@@ -136,11 +136,11 @@ impl Harness {
         Harness { durability, ..self }
     }
 
-    /// Runs under these [holds](Owner::hold) of locks, so never waits for one
-    /// of them.
+    /// Runs under these [processes](Owner::process), which wait for this one to
+    /// end, so never waits for a lock that one of them holds.
     #[must_use]
-    pub fn with_outer_locks(self, inside: Vec<String>) -> Harness {
-        Harness { inside, ..self }
+    pub fn with_callers(self, callers: Vec<String>) -> Harness {
+        Harness { callers, ..self }
     }
 
     /// Calls `tell` once per lock that has to be waited for, with the target
@@ -177,8 +177,8 @@ impl Harness {
         self.wait
     }
 
-    pub(crate) fn inside(&self) -> &[String] {
-        &self.inside
+    pub(crate) fn callers(&self) -> &[String] {
+        &self.callers
     }
 
     pub(crate) fn tell_wait(&self, path: &Path, owner: Option<&Owner>) {
@@ -186,7 +186,7 @@ impl Harness {
     }
 
     /// This process, as the owner of a lock that it takes now.
-    pub(crate) fn owner(&self) -> Owner {
+    pub fn owner(&self) -> Owner {
         let pid = std::process::id();
         Owner {
             pid,

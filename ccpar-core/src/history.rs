@@ -186,6 +186,12 @@ pub struct Record {
     /// What its text was made from, as known or inferred.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Version>,
+    /// How many lines of others its author replaced without having seen them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<usize>,
+    /// The records whose losses this one makes good, by number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closes: Vec<u64>,
     /// Whose it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,

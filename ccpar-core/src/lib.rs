@@ -21,7 +21,7 @@
 //! # let root = camino::Utf8Path::from_path(home.path()).unwrap().join("ccpar");
 //! let harness = Harness::open(&root)?;
 //! let index = harness.file(home.path().join("INDEX.md"));
-//! index.append(b"- [build](build.md)\n")?;
+//! index.append(b"- [build](build.md)\n", false)?;
 //!
 //! // Two sessions read the same version, and think.
 //! let one = index.read()?;
@@ -82,7 +82,7 @@ mod harness;
 mod sys;
 mod target;
 
-pub use atomic::Durability;
+pub use atomic::{Durability, replace};
 pub use checkout::branch;
 pub use error::{Error, Result};
 pub use harness::{Author, Harness};

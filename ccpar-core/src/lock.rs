@@ -89,10 +89,14 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// Names this hold of the lock and no other: what a command that runs under
-    /// the lock is told, so that it does not wait for its own caller.
-    pub fn hold(&self) -> String {
-        format!("{}-{}", self.pid, self.since)
+    /// Names the process, and no other that had or will have its pid: what a
+    /// command that it runs is told, so that this does not wait for a lock
+    /// whose holder waits for it.
+    pub fn process(&self) -> String {
+        match self.start {
+            Some(start) => format!("{}.{start}", self.pid),
+            None => self.pid.to_string(),
+        }
     }
 }
 
@@ -124,8 +128,8 @@ pub struct Request<'a> {
     pub wait: Wait,
     /// What to write into the lock file for those who wait behind this one.
     pub owner: Option<&'a Owner>,
-    /// The [holds](Owner::hold) that this process runs under. A lock that one
-    /// of them is waiting to release is an error, not a wait.
+    /// The [processes](Owner::process) that wait for this one to end. To wait
+    /// for a lock that one of them holds is an error.
     pub inside: &'a [String],
     /// Called once, before blocking, with the owner if one is known.
     pub on_wait: &'a dyn Fn(Option<&Owner>),
@@ -180,7 +184,7 @@ impl Lock {
                     let owner = Lock::owner_of(path);
                     let ours = owner
                         .as_ref()
-                        .is_some_and(|o| request.inside.contains(&o.hold()));
+                        .is_some_and(|o| request.inside.contains(&o.process()));
                     if ours || sys::is_inherited(id) {
                         return Err(Error::HeldByCaller { path: path.into() });
                     }
@@ -220,6 +224,11 @@ impl Lock {
             }
             return Ok(lock);
         }
+    }
+
+    /// Creates a lock file, private, if it is missing, and takes no lock.
+    pub fn create(path: &Utf8Path) -> Result<()> {
+        open(path).map(|_| ())
     }
 
     /// The process that holds this lock exclusively, if it said so and lives.

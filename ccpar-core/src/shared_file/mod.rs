@@ -265,15 +265,20 @@ impl<'h> SharedFile<'h> {
         Ok(self.put(&mut held, &text, How::Edit, &Made::default())?)
     }
 
-    /// Adds text at the end, on a line of its own.
-    pub fn append(&self, text: &[u8]) -> Result<Commit> {
+    /// Adds text at the end, on a line of its own. A target with several names
+    /// is refused unless `break_hard_link` allows to split it.
+    pub fn append(&self, text: &[u8], break_hard_link: bool) -> Result<Commit> {
         let mut held = self.enter()?;
         let mut whole = held.content().to_vec();
         if !whole.is_empty() && !whole.ends_with(b"\n") && !text.is_empty() {
             whole.push(b'\n');
         }
         whole.extend_from_slice(text);
-        self.put(&mut held, &whole, How::Append, &Made::default())
+        let made = Made {
+            break_hard_link,
+            ..Made::default()
+        };
+        self.put(&mut held, &whole, How::Append, &made)
     }
 
     /// Puts an older version back in place. That is a commit like any other:
@@ -287,10 +292,60 @@ impl<'h> SharedFile<'h> {
         self.put(&mut held, &content, How::Restore, &Made::default())
     }
 
+    /// Merges back what writers without a base have swallowed, as far as it was
+    /// not done yet; says how many losses that closed. What any author has seen
+    /// does not change by it.
+    pub fn restore_lost(&self) -> Result<(usize, Commit)> {
+        let mut held = self.enter()?;
+        let parsed = held.history.records()?;
+        let closed: Vec<u64> = parsed
+            .effective()
+            .flat_map(|record| &record.closes)
+            .copied()
+            .collect();
+        let open: Vec<Record> = parsed
+            .effective()
+            .filter(|record| record.lost.is_some() && !closed.contains(&record.n))
+            .cloned()
+            .collect();
+        let mut text = held.content().to_vec();
+        let rules = Rules::of(&held.real);
+        for loss in &open {
+            let base = self.content(&held.history, loss.base.unwrap_or(Version::ABSENT))?;
+            let replaced = loss.parents.first().copied().unwrap_or(Version::ABSENT);
+            let replaced = self.content(&held.history, replaced)?;
+            // Where both cannot stand, what the later writer wrote stays.
+            text = Merge::with_rules(rules, &base, &replaced, &text).keep_theirs();
+        }
+        let made = Made {
+            closes: open.iter().map(|loss| loss.n).collect(),
+            ..Made::default()
+        };
+        let commit = self.put(&mut held, &text, How::Restore, &made)?;
+        if commit.outcome == Outcome::Unchanged && !open.is_empty() {
+            let record = Record {
+                how: How::Restore,
+                parents: vec![held.now],
+                closes: made.closes,
+                ..self.record(held.now)
+            };
+            held.log.append(record, self.harness.durability())?;
+        }
+        Ok((open.len(), commit))
+    }
+
     /// Removes the target. Its history stays, and [`restore`](Self::restore)
     /// brings it back.
     pub fn remove(&self) -> Result<Commit> {
         self.remove_held(&mut self.enter()?)
+    }
+
+    /// The content of a version of this target.
+    ///
+    /// # Errors
+    /// [`Error::UnknownVersion`] if it is not kept.
+    pub fn version(&self, version: Version) -> Result<Vec<u8>> {
+        self.content(&self.history()?, version)
     }
 
     /// Finds a version by its number in the log, or by the first digits of its
@@ -351,7 +406,7 @@ impl<'h> SharedFile<'h> {
             let request = Request {
                 wait: self.harness.wait().less(begun.elapsed()),
                 owner: Some(&owner),
-                inside: self.harness.inside(),
+                inside: self.harness.callers(),
                 on_wait: &|owner| self.harness.tell_wait(&self.path, owner),
             };
             let lock = Lock::acquire(&path, mode, request).map_err(|error| match error {
@@ -481,7 +536,7 @@ impl<'h> SharedFile<'h> {
         let mut made = Made {
             base: Some(base),
             break_hard_link,
-            ours: None,
+            ..Made::default()
         };
         if held.now == base {
             return self.put(held, ours, How::Write, &made);
@@ -542,11 +597,11 @@ impl<'h> SharedFile<'h> {
                 self.commit_from(held, swallowed.base, &text, ours, options.break_hard_link)
             }
             swallowed => {
-                let base = swallowed.as_ref().map(|swallowed| swallowed.base);
                 let made = Made {
-                    base,
+                    base: swallowed.as_ref().map(|swallowed| swallowed.base),
+                    lost: swallowed.as_ref().map(|swallowed| swallowed.lines.len()),
                     break_hard_link: options.break_hard_link,
-                    ours: None,
+                    ..Made::default()
                 };
                 let commit = self.put(held, ours, How::Write, &made)?;
                 Ok(Commit {
@@ -617,6 +672,8 @@ impl<'h> SharedFile<'h> {
             how,
             parents,
             base: made.base,
+            lost: made.lost,
+            closes: made.closes.clone(),
             lines: Some(merge::distance(held.content(), text)),
             before: Some(Before {
                 version: held.now,
@@ -703,6 +760,8 @@ impl<'h> SharedFile<'h> {
             time: harness::now(),
             parents: Vec::new(),
             base: None,
+            lost: None,
+            closes: Vec::new(),
             session: author.session.clone(),
             branch: author.branch.clone(),
             pid: Some(std::process::id()),
@@ -718,6 +777,10 @@ struct Made<'a> {
     base: Option<Version>,
     /// The author's own text, where the result may be another.
     ours: Option<&'a [u8]>,
+    /// How many lines of others it swallowed.
+    lost: Option<usize>,
+    /// The losses that it makes good, by number.
+    closes: Vec<u64>,
     break_hard_link: bool,
 }
 
@@ -759,6 +822,8 @@ mod tests {
             time: 0,
             parents: vec![old],
             base: None,
+            lost: None,
+            closes: Vec::new(),
             session: None,
             branch: None,
             pid: None,

@@ -1,1 +1,1 @@
-
+//! Public behaviour, on real files and with real processes.

@@ -1,0 +1,65 @@
+//! `ccpar locked-read`
+
+use std::path::PathBuf;
+
+use ccpar_core::Version;
+use clap::Args;
+use serde::Serialize;
+
+use crate::context::{self, Identity};
+use crate::exit::{Exit, Failure};
+use crate::output;
+
+/// Print a file and remember it as what this session has seen
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A later `ccpar locked-write` of the same session merges against what was read
+here. Takes no lock. A file that does not exist prints nothing and is
+remembered as absent.
+
+Example: ccpar locked-read notes.md --session $$ > mine.md")]
+pub(crate) struct Arguments {
+    /// The file to read
+    path: PathBuf,
+
+    #[command(flatten)]
+    identity: Identity,
+
+    /// Print path, version and content as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    path: &'a str,
+    version: Version,
+    /// Absent if the content is not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<&'a str>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let harness = context::reading(&arguments.identity)?;
+    let path = &arguments.path;
+    let snapshot = harness.file(path).read()?;
+    let version = snapshot.version();
+    if arguments.json {
+        output::json(&Json {
+            path: &path.to_string_lossy(),
+            version,
+            content: std::str::from_utf8(snapshot.content()).ok(),
+        })?;
+        return Ok(Exit::Done);
+    }
+    output::data(snapshot.content())?;
+    if version.is_absent() {
+        output::say(format!("`{}` does not exist yet", output::path(path)));
+    }
+    if harness.author().session.is_none() {
+        output::hint(format!(
+            "no session is known, so pass what you read to the write yourself: --base {version}"
+        ));
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,117 @@
+//! How a commit went, said to a person or a program.
+
+use std::path::Path;
+
+use ccpar_core::{Commit, Outcome, Version};
+use serde::Serialize;
+
+use crate::exit::{Exit, Failure};
+use crate::output;
+
+/// How many lines of a loss are shown.
+const LINES: usize = 10;
+
+#[derive(Serialize)]
+struct Json {
+    path: String,
+    version: Version,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conflict_copy: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conflicts: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    swallowed: Option<Swallowed>,
+    removed_meanwhile: bool,
+}
+
+#[derive(Serialize)]
+struct Swallowed {
+    base: Version,
+    replaced: Version,
+    lines: Vec<String>,
+}
+
+/// Reports an acknowledged commit, and gives the exit code it means.
+pub(crate) fn commit(path: &Path, commit: &Commit, json: bool) -> Result<Exit, Failure> {
+    if json {
+        print_json(path, commit)?;
+    }
+    let shown = output::path(path);
+    if let Some(by) = &commit.removed_meanwhile {
+        let who = match (&by.session, &by.branch) {
+            (Some(session), Some(branch)) => format!("session {session} on {branch}"),
+            (Some(session), None) => format!("session {session}"),
+            _ => "something other than ccpar".to_owned(),
+        };
+        output::say(format!(
+            "`{shown}` had been removed by {who} since this text's base was read; it is there \
+             again, as written"
+        ));
+    }
+    if let Some(swallowed) = &commit.swallowed {
+        output::say(format!(
+            "`{shown}`: no base was given, so it was replaced. {} that this text's author has \
+             probably not seen {} gone:",
+            output::count(swallowed.lines.len(), "line"),
+            if swallowed.lines.len() == 1 {
+                "is"
+            } else {
+                "are"
+            },
+        ));
+        for line in swallowed.lines.iter().take(LINES) {
+            eprintln!("    {}", output::line(line));
+        }
+        if swallowed.lines.len() > LINES {
+            eprintln!("    … and {} more", swallowed.lines.len() - LINES);
+        }
+        output::hint(format!(
+            "put back what was lost with: ccpar restore --lost {}",
+            output::shell_word(path.as_os_str())
+        ));
+    }
+    if let Outcome::Conflict { copy, regions } = &commit.outcome {
+        output::say(format!(
+            "`{shown}`: {} could not be merged. The file keeps what the others wrote there; your \
+             whole text is in `{}`",
+            output::count(*regions, "place"),
+            output::path(copy),
+        ));
+        output::hint(format!(
+            "settle it with: diff {} {}   then write the result and remove the copy",
+            output::shell_word(path.as_os_str()),
+            output::shell_word(copy.as_os_str())
+        ));
+        return Ok(Exit::No);
+    }
+    Ok(Exit::Done)
+}
+
+fn print_json(path: &Path, commit: &Commit) -> Result<(), Failure> {
+    let (outcome, conflict) = match &commit.outcome {
+        Outcome::Unchanged => ("unchanged", None),
+        Outcome::Written => ("written", None),
+        Outcome::Merged => ("merged", None),
+        Outcome::Conflict { copy, regions } => ("conflict", Some((copy, *regions))),
+    };
+    let lossy = |path: &Path| path.to_string_lossy().into_owned();
+    output::json(&Json {
+        path: lossy(path),
+        version: commit.version,
+        outcome,
+        conflict_copy: conflict.map(|(copy, _)| lossy(copy)),
+        conflicts: conflict.map(|(_, regions)| regions),
+        swallowed: commit.swallowed.as_ref().map(|swallowed| Swallowed {
+            base: swallowed.base,
+            replaced: swallowed.replaced,
+            lines: swallowed
+                .lines
+                .iter()
+                .map(|line| String::from_utf8_lossy(line).into_owned())
+                .collect(),
+        }),
+        removed_meanwhile: commit.removed_meanwhile.is_some(),
+    })?;
+    Ok(())
+}

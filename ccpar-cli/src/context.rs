@@ -1,0 +1,201 @@
+//! What the environment says: which root, which session, how long to wait.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ccpar_core::{Author, Durability, Harness, Wait, layout};
+use clap::{Args, ValueEnum};
+
+use crate::exit::Failure;
+use crate::output;
+
+/// The processes that wait for this one, so that it does not wait for them.
+const CALLERS: &str = "CCPAR_CALLERS";
+
+/// Who acts.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Identity {
+    /// The session that acts [default: `$CCPAR_SESSION`, else Claude Code's own]
+    #[arg(long, value_name = "ID")]
+    session: Option<String>,
+}
+
+/// How a write is done.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Writing {
+    #[command(flatten)]
+    identity: Identity,
+
+    /// Wait at most this long for the lock; 0 tries once [default: 30, or `$CCPAR_WAIT`]
+    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    wait: Option<Duration>,
+
+    /// What the write survives: `disk` a power loss, `process` a crash of ccpar
+    /// [default: disk, or `$CCPAR_DURABILITY`]
+    #[arg(long, value_name = "HOW", value_enum, hide_possible_values = true)]
+    durability: Option<DurabilityArg>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum DurabilityArg {
+    Disk,
+    Process,
+}
+
+/// Parses a number of seconds, with fractions.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse()
+        .ok()
+        .and_then(|secs| Duration::try_from_secs_f64(secs).ok())
+        .ok_or_else(|| "not a number of seconds, like 5 or 0.2".to_owned())
+}
+
+/// The harness for a verb that writes.
+pub(crate) fn writing(options: &Writing) -> Result<Harness, Failure> {
+    let wait = match (options.wait, variable("CCPAR_WAIT")) {
+        (Some(wait), _) => wait,
+        (None, Some(text)) => {
+            seconds(&text).map_err(|why| Failure::new(format!("CCPAR_WAIT=`{text}` is {why}")))?
+        }
+        (None, None) => Duration::from_secs(30),
+    };
+    let durability = match (options.durability, variable("CCPAR_DURABILITY").as_deref()) {
+        (Some(DurabilityArg::Disk), _) | (None, None | Some("disk")) => Durability::Disk,
+        (Some(DurabilityArg::Process), _) | (None, Some("process")) => Durability::Process,
+        (None, Some(other)) => {
+            let why = format!("CCPAR_DURABILITY=`{other}` is neither `disk` nor `process`");
+            return Err(Failure::new(why));
+        }
+    };
+    let wait = if wait.is_zero() {
+        Wait::Never
+    } else {
+        Wait::For(wait)
+    };
+    Ok(reading(&options.identity)?
+        .with_wait(wait)
+        .with_durability(durability))
+}
+
+/// The harness for a verb that only looks.
+pub(crate) fn reading(identity: &Identity) -> Result<Harness, Failure> {
+    let root = layout::root(|name| env::var_os(name)).map_err(Failure::new)?;
+    let callers = variable(CALLERS).unwrap_or_default();
+    let harness = Harness::open(root)?
+        .with_author(author(identity))
+        .with_callers(callers.split_whitespace().map(str::to_owned).collect())
+        .on_wait(|path, owner| {
+            let path = output::path(path);
+            match owner {
+                Some(owner) => output::say(format!(
+                    "waiting for `{path}`, locked by {owner} since {}",
+                    output::time(owner.since)
+                )),
+                None => output::say(format!("waiting for `{path}`, which is locked")),
+            }
+        });
+    Ok(harness)
+}
+
+fn author(identity: &Identity) -> Author {
+    let given = identity
+        .session
+        .clone()
+        .or_else(|| variable("CCPAR_SESSION"));
+    // Within a session of Claude Code this is a command that the session runs,
+    // whose reads the session itself has not seen.
+    let (session, agent) = match given {
+        Some(session) => (Some(session), None),
+        None => match variable("CLAUDE_CODE_SESSION_ID") {
+            Some(session) => (Some(session), Some(Author::COMMAND.to_owned())),
+            None => (None, None),
+        },
+    };
+    let branch = env::current_dir()
+        .ok()
+        .and_then(|dir| ccpar_core::branch(&dir));
+    Author {
+        session,
+        agent,
+        branch,
+    }
+}
+
+/// What a command that is run under a lock is told.
+pub(crate) fn callers(harness: &Harness) -> (&'static str, String) {
+    let outer = variable(CALLERS).unwrap_or_default();
+    (
+        CALLERS,
+        format!("{outer} {}", harness.owner().process())
+            .trim()
+            .to_owned(),
+    )
+}
+
+/// Declines a file that has a locking of its own, which ccpar's does not
+/// exclude.
+pub(crate) fn decline_foreign(path: &Path) -> Result<(), Failure> {
+    if path.file_name().is_none_or(|name| name != ".claude.json") {
+        return Ok(());
+    }
+    let home = |name: &str| env::var_os(name).map(PathBuf::from);
+    let folders = [home("CLAUDE_CONFIG_DIR"), home("HOME"), home("USERPROFILE")]
+        .into_iter()
+        .flatten();
+    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    for folder in folders {
+        if real(&folder.join(".claude.json")) == real(path) {
+            let message = format!(
+                "`{}` is Claude Code's own and has a lock of another kind, which ccpar's does \
+                 not exclude: a write could destroy the client's state",
+                output::path(path)
+            );
+            return Err(Failure::new(message).with_hint("use `claude config` or `claude mcp`"));
+        }
+    }
+    Ok(())
+}
+
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Splits `path@version`; a name may hold an `@` of its own.
+pub(crate) fn path_at(word: &OsString) -> Result<(PathBuf, String), Failure> {
+    let wrong = || {
+        Failure::new(format!(
+            "`{}` names no version",
+            output::path(Path::new(word))
+        ))
+        .with_hint("write `path@3` or `path@1f3870be`; `ccpar log path` lists the versions")
+    };
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt as _;
+        let bytes = word.as_bytes();
+        let at = bytes
+            .iter()
+            .rposition(|byte| *byte == b'@')
+            .ok_or_else(wrong)?;
+        let version = std::str::from_utf8(&bytes[at + 1..]).map_err(|_| wrong())?;
+        if at == 0 || version.is_empty() {
+            return Err(wrong());
+        }
+        Ok((
+            std::ffi::OsStr::from_bytes(&bytes[..at]).into(),
+            version.to_owned(),
+        ))
+    }
+    #[cfg(not(unix))]
+    {
+        let text = word.to_str().ok_or_else(wrong)?;
+        match text.rsplit_once('@') {
+            Some((path, version)) if !path.is_empty() && !version.is_empty() => {
+                Ok((path.into(), version.to_owned()))
+            }
+            _ => Err(wrong()),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! `ccpar`: keeps parallel coding sessions from overwriting each other's files.
+//!
+//! A thin face of `ccpar-core`: each verb reads its arguments, calls the
+//! library, and says how it went. stdout is data; everything else is stderr.
+
+mod cli;
+mod commands;
+mod context;
+mod exit;
+mod output;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = match cli::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(exit) => return exit.into(),
+    };
+    match cli.command.run() {
+        Ok(exit) => exit.into(),
+        Err(failure) => failure.report().into(),
+    }
+}

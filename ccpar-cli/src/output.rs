@@ -1,0 +1,113 @@
+//! How things are said: one line a message on stderr, ages and paths as people
+//! write them, JSON objects for programs.
+
+use std::ffi::OsStr;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use serde::Serialize;
+
+/// Says one thing to the person at the terminal.
+pub(crate) fn say(message: impl AsRef<str>) {
+    // A closed stderr is no reason to fail.
+    let _ = writeln!(io::stderr(), "ccpar: {}", message.as_ref());
+}
+
+/// Says what to do about the message before.
+pub(crate) fn hint(message: impl AsRef<str>) {
+    let _ = writeln!(io::stderr(), "hint: {}", message.as_ref());
+}
+
+/// Prints one object on a line of its own.
+pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    data(&line)
+}
+
+/// Prints data as it is.
+pub(crate) fn data(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes)?;
+    stdout.flush()
+}
+
+/// `1 line`, `3 lines`.
+pub(crate) fn count(n: usize, one: &str) -> String {
+    format!("{n} {one}{}", if n == 1 { "" } else { "s" })
+}
+
+/// A path in a message.
+pub(crate) fn path(path: &Path) -> String {
+    ccpar_core::error::Shown(path).to_string()
+}
+
+/// A line of a file in a message: no control characters, not too long.
+pub(crate) fn line(bytes: &[u8]) -> String {
+    const MOST: usize = 120;
+    let text = String::from_utf8_lossy(bytes);
+    let mut shown: String = text
+        .chars()
+        .take(MOST)
+        .map(|c| {
+            if c.is_control() && c != '\t' {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect();
+    if text.chars().nth(MOST).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// A word as a POSIX shell takes it, for commands to copy.
+pub(crate) fn shell_word(word: &OsStr) -> String {
+    let text = word.to_string_lossy();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%:,~=".contains(c);
+    if !text.is_empty() && text.chars().all(plain) && !text.starts_with('~') {
+        text.into_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// A time in milliseconds since 1970, in the local zone.
+pub(crate) fn time(ms: u64) -> String {
+    i64::try_from(ms)
+        .ok()
+        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
+        .map_or_else(
+            || "?".to_owned(),
+            |time| {
+                let zoned = time.to_zoned_datetime(jiff::tz::TimeZone::system());
+                zoned.strftime("%Y-%m-%d %H:%M:%S").to_string()
+            },
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_come_back_from_the_shell_as_they_were() {
+        for (word, shown) in [
+            ("notes/a.md", "notes/a.md"),
+            ("my notes", "'my notes'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+            ("~x", "'~x'"),
+        ] {
+            assert_eq!(shell_word(OsStr::new(word)), shown);
+        }
+    }
+
+    #[test]
+    fn a_line_cannot_drive_the_terminal() {
+        assert_eq!(line(b"a\x1b[31mb"), "a\u{fffd}[31mb");
+        assert_eq!(line("x".repeat(200).as_bytes()).chars().count(), 121);
+    }
+}
