@@ -14,12 +14,7 @@ use crate::exit::{Exit, Failure};
 /// A text is put in place against the version its author had read; what others
 /// wrote since then is merged in, and every version is kept.
 #[derive(Debug, Parser)]
-#[command(
-    name = "ccpar",
-    version,
-    max_term_width = 100,
-    disable_help_subcommand = true
-)]
+#[command(name = "ccpar", version, max_term_width = 100, disable_help_subcommand = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -69,14 +69,8 @@ pub(crate) fn writing(options: &Writing) -> Result<Harness, Failure> {
             return Err(Failure::new(why));
         }
     };
-    let wait = if wait.is_zero() {
-        Wait::Never
-    } else {
-        Wait::For(wait)
-    };
-    Ok(reading(&options.identity)?
-        .with_wait(wait)
-        .with_durability(durability))
+    let wait = if wait.is_zero() { Wait::Never } else { Wait::For(wait) };
+    Ok(reading(&options.identity)?.with_wait(wait).with_durability(durability))
 }
 
 /// The harness for a verb that only looks.
@@ -100,10 +94,7 @@ pub(crate) fn reading(identity: &Identity) -> Result<Harness, Failure> {
 }
 
 fn author(identity: &Identity) -> Author {
-    let given = identity
-        .session
-        .clone()
-        .or_else(|| variable("CCPAR_SESSION"));
+    let given = identity.session.clone().or_else(|| variable("CCPAR_SESSION"));
     // Within a session of Claude Code this is a command that the session runs,
     // whose reads the session itself has not seen.
     let (session, agent) = match given {
@@ -113,25 +104,14 @@ fn author(identity: &Identity) -> Author {
             None => (None, None),
         },
     };
-    let branch = env::current_dir()
-        .ok()
-        .and_then(|dir| ccpar_core::branch(&dir));
-    Author {
-        session,
-        agent,
-        branch,
-    }
+    let branch = env::current_dir().ok().and_then(|dir| ccpar_core::branch(&dir));
+    Author { session, agent, branch }
 }
 
 /// What a command that is run under a lock is told.
 pub(crate) fn callers(harness: &Harness) -> (&'static str, String) {
     let outer = variable(CALLERS).unwrap_or_default();
-    (
-        CALLERS,
-        format!("{outer} {}", harness.owner().process())
-            .trim()
-            .to_owned(),
-    )
+    (CALLERS, format!("{outer} {}", harness.owner().process()).trim().to_owned())
 }
 
 /// Declines a file that has a locking of its own, which ccpar's does not
@@ -141,9 +121,8 @@ pub(crate) fn decline_foreign(path: &Path) -> Result<(), Failure> {
         return Ok(());
     }
     let home = |name: &str| env::var_os(name).map(PathBuf::from);
-    let folders = [home("CLAUDE_CONFIG_DIR"), home("HOME"), home("USERPROFILE")]
-        .into_iter()
-        .flatten();
+    let folders =
+        [home("CLAUDE_CONFIG_DIR"), home("HOME"), home("USERPROFILE")].into_iter().flatten();
     let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     for folder in folders {
         if real(&folder.join(".claude.json")) == real(path) {
@@ -165,28 +144,19 @@ fn variable(name: &str) -> Option<String> {
 /// Splits `path@version`; a name may hold an `@` of its own.
 pub(crate) fn path_at(word: &OsString) -> Result<(PathBuf, String), Failure> {
     let wrong = || {
-        Failure::new(format!(
-            "`{}` names no version",
-            output::path(Path::new(word))
-        ))
-        .with_hint("write `path@3` or `path@1f3870be`; `ccpar log path` lists the versions")
+        Failure::new(format!("`{}` names no version", output::path(Path::new(word))))
+            .with_hint("write `path@3` or `path@1f3870be`; `ccpar log path` lists the versions")
     };
     #[cfg(unix)]
     {
         use std::os::unix::ffi::OsStrExt as _;
         let bytes = word.as_bytes();
-        let at = bytes
-            .iter()
-            .rposition(|byte| *byte == b'@')
-            .ok_or_else(wrong)?;
+        let at = bytes.iter().rposition(|byte| *byte == b'@').ok_or_else(wrong)?;
         let version = std::str::from_utf8(&bytes[at + 1..]).map_err(|_| wrong())?;
         if at == 0 || version.is_empty() {
             return Err(wrong());
         }
-        Ok((
-            std::ffi::OsStr::from_bytes(&bytes[..at]).into(),
-            version.to_owned(),
-        ))
+        Ok((std::ffi::OsStr::from_bytes(&bytes[..at]).into(), version.to_owned()))
     }
     #[cfg(not(unix))]
     {

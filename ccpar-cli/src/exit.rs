@@ -38,10 +38,7 @@ impl Exit {
         #[cfg(not(unix))]
         let signal: Option<i32> = None;
         let code = status.code().or(signal.map(|signal| 128 + signal));
-        Exit::Code(
-            code.and_then(|code| u8::try_from(code).ok())
-                .unwrap_or(u8::MAX),
-        )
+        Exit::Code(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX))
     }
 }
 
@@ -56,27 +53,16 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(message: impl Into<String>) -> Failure {
-        Failure {
-            exit: Exit::Trouble,
-            message: Some(message.into()),
-            hint: None,
-        }
+        Failure { exit: Exit::Trouble, message: Some(message.into()), hint: None }
     }
 
     /// Ends with this code, in silence: a command that was run has spoken.
     pub(crate) fn silent(exit: Exit) -> Failure {
-        Failure {
-            exit,
-            message: None,
-            hint: None,
-        }
+        Failure { exit, message: None, hint: None }
     }
 
     pub(crate) fn with_hint(self, hint: impl Into<String>) -> Failure {
-        Failure {
-            hint: Some(hint.into()),
-            ..self
-        }
+        Failure { hint: Some(hint.into()), ..self }
     }
 
     pub(crate) fn with_exit(self, exit: Exit) -> Failure {

@@ -49,13 +49,7 @@ pub(crate) fn line(bytes: &[u8]) -> String {
     let mut shown: String = text
         .chars()
         .take(MOST)
-        .map(|c| {
-            if c.is_control() && c != '\t' {
-                '\u{fffd}'
-            } else {
-                c
-            }
-        })
+        .map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c })
         .collect();
     if text.chars().nth(MOST).is_some() {
         shown.push('…');
@@ -76,16 +70,13 @@ pub(crate) fn shell_word(word: &OsStr) -> String {
 
 /// A time in milliseconds since 1970, in the local zone.
 pub(crate) fn time(ms: u64) -> String {
-    i64::try_from(ms)
-        .ok()
-        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
-        .map_or_else(
-            || "?".to_owned(),
-            |time| {
-                let zoned = time.to_zoned_datetime(jiff::tz::TimeZone::system());
-                zoned.strftime("%Y-%m-%d %H:%M:%S").to_string()
-            },
-        )
+    i64::try_from(ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()).map_or_else(
+        || "?".to_owned(),
+        |time| {
+            let zoned = time.to_zoned_datetime(jiff::tz::TimeZone::system());
+            zoned.strftime("%Y-%m-%d %H:%M:%S").to_string()
+        },
+    )
 }
 
 #[cfg(test)]

@@ -56,11 +56,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<OnDisk>> {
     check_kind(path, &metadata)?;
     let mut content = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
     file.read_to_end(&mut content).context("read", path)?;
-    Ok(Some(OnDisk {
-        content,
-        file,
-        metadata,
-    }))
+    Ok(Some(OnDisk { content, file, metadata }))
 }
 
 fn check_kind(path: &Path, metadata: &Metadata) -> Result<()> {
@@ -71,10 +67,7 @@ fn check_kind(path: &Path, metadata: &Metadata) -> Result<()> {
     } else {
         "is not a plain file, so it cannot be replaced"
     };
-    Err(Error::Target {
-        path: path.into(),
-        problem: problem.to_owned(),
-    })
+    Err(Error::Target { path: path.into(), problem: problem.to_owned() })
 }
 
 /// One replacement of a target.
@@ -103,22 +96,19 @@ impl Replace<'_> {
         } else {
             return Ok(());
         };
-        Err(Error::Target {
-            path: self.path.into(),
-            problem,
-        })
+        Err(Error::Target { path: self.path.into(), problem })
     }
 
-    /// Puts `content` in place. On an error other than [`Error::NotDurable`]
-    /// the target is as it was.
-    pub(crate) fn put(&self, content: &[u8], found: Option<&OnDisk>) -> Result<()> {
-        let temp = self.temp();
-        self.fill(&temp, content, found)
-            .and_then(|()| put_name(&temp, self.path))
-            .inspect_err(|_| {
-                let _ = fs::remove_file(&temp);
-            })?;
-        self.sync_name()
+    /// Writes `content` beside the target, ready to take its name.
+    pub(crate) fn stage(&self, content: &[u8], found: Option<&OnDisk>) -> Result<Staged<'_>> {
+        let temp = self.path.with_file_name(self.temp_name);
+        let mut staged = Staged { file: Self::create(&temp, found)?, temp, replace: self };
+        staged.file.write_all(content).context("write", &staged.temp)?;
+        if let Some(found) = found {
+            sys::carry_over(&found.file, &found.metadata, &staged.file)
+                .context("set the mode of", &staged.temp)?;
+        }
+        Ok(staged)
     }
 
     /// Takes the target away.
@@ -131,55 +121,102 @@ impl Replace<'_> {
     pub(crate) fn sweep(&self) {
         // Nothing there is the usual case; anything else meets its error when
         // the temp file is needed.
-        let _ = fs::remove_file(self.temp());
+        let _ = fs::remove_file(self.path.with_file_name(self.temp_name));
     }
 
-    fn temp(&self) -> PathBuf {
-        self.path.with_file_name(self.temp_name)
-    }
-
-    fn fill(&self, temp: &Path, content: &[u8], found: Option<&OnDisk>) -> Result<()> {
+    fn create(temp: &Path, found: Option<&OnDisk>) -> Result<File> {
         let create = || match found {
             // The text of a private file must at no time be readable.
             Some(_) => sys::create_private(temp),
             None => OpenOptions::new().write(true).create_new(true).open(temp),
         };
-        let mut file = match create() {
+        match create() {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 fs::remove_file(temp).context("remove the left-over", temp)?;
                 create()
             }
             done => done,
         }
-        .context("create", temp)?;
-        file.write_all(content).context("write", temp)?;
-        if let Some(found) = found {
-            sys::carry_over(&found.file, &found.metadata, &file)
-                .context("set the mode of", temp)?;
-        }
-        if self.durability == Durability::Disk {
-            file.sync_all().context("sync", temp)?;
-        }
-        Ok(())
+        .context("create", temp)
     }
 
     fn sync_name(&self) -> Result<()> {
         if self.durability == Durability::Process {
             return Ok(());
         }
-        sys::sync_dir(folder(self.path)).map_err(|source| Error::NotDurable {
-            path: self.path.into(),
-            source,
-        })
+        sys::sync_dir(folder(self.path))
+            .map_err(|source| Error::NotDurable { path: self.path.into(), source })
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the one place that renames"
-)]
-fn put_name(temp: &Path, path: &Path) -> Result<()> {
-    fs::rename(temp, path).context("replace", path)
+/// A text that is written beside its target. Dropping it removes it again.
+#[derive(Debug)]
+#[must_use = "the target is replaced by `put_in_place`"]
+pub(crate) struct Staged<'a> {
+    file: File,
+    temp: PathBuf,
+    replace: &'a Replace<'a>,
+}
+
+impl Staged<'_> {
+    /// What has to be synced before it takes its name.
+    pub(crate) fn unsynced(&self) -> Result<Unsynced> {
+        let file = self.file.try_clone().context("sync", &self.temp)?;
+        Ok(Unsynced::new(file, self.temp.clone()))
+    }
+
+    /// Gives it the target's name. On an error other than
+    /// [`Error::NotDurable`] the target is as it was.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that renames")]
+    pub(crate) fn put_in_place(mut self) -> Result<()> {
+        let temp = std::mem::take(&mut self.temp);
+        fs::rename(&temp, self.replace.path).context("replace", self.replace.path).inspect_err(
+            |_| {
+                let _ = fs::remove_file(&temp);
+            },
+        )?;
+        self.replace.sync_name()
+    }
+}
+
+impl Drop for Staged<'_> {
+    fn drop(&mut self) {
+        if !self.temp.as_os_str().is_empty() {
+            let _ = fs::remove_file(&self.temp);
+        }
+    }
+}
+
+/// A file or folder that was changed and has to be synced.
+#[derive(Debug)]
+#[must_use = "what is not synced a power loss may take"]
+pub(crate) struct Unsynced {
+    file: File,
+    path: PathBuf,
+}
+
+impl Unsynced {
+    pub(crate) fn new(file: File, path: impl Into<PathBuf>) -> Unsynced {
+        Unsynced { file, path: path.into() }
+    }
+
+    /// The names in a folder.
+    pub(crate) fn folder(path: impl AsRef<Path>) -> Result<Unsynced> {
+        let path = path.as_ref();
+        Ok(Unsynced::new(sys::open_dir(path).context("sync", path)?, path))
+    }
+
+    fn sync(&self) -> Result<()> {
+        sys::sync(&self.file).context("sync", &self.path)
+    }
+}
+
+/// Syncs all of these, if the write is to survive a power loss.
+pub(crate) fn sync(all: &[Unsynced], durability: Durability) -> Result<()> {
+    match durability {
+        Durability::Process => Ok(()),
+        Durability::Disk => all.iter().try_for_each(Unsynced::sync),
+    }
 }
 
 /// Replaces a file by name alone: no lock, no merge, no history. For files that
@@ -190,17 +227,15 @@ fn put_name(temp: &Path, path: &Path) -> Result<()> {
 pub fn replace(path: &Path, content: &[u8], durability: Durability) -> Result<()> {
     let real = crate::target::resolve(path)?;
     let temp_name = format!(".ccpar-{}.tmp", std::process::id());
-    let replace = Replace {
-        path: &real,
-        temp_name: &temp_name,
-        durability,
-        break_hard_link: false,
-    };
+    let replace =
+        Replace { path: &real, temp_name: &temp_name, durability, break_hard_link: false };
     let found = read(&real)?;
     if let Some(found) = &found {
         replace.check(found)?;
     }
-    replace.put(content, found.as_ref())
+    let staged = replace.stage(content, found.as_ref())?;
+    sync(&[staged.unsynced()?], durability)?;
+    staged.put_in_place()
 }
 
 /// Creates the folders that a new file lacks, durably where asked.
@@ -250,7 +285,5 @@ pub(crate) fn create_beside(
 }
 
 fn folder(path: &Path) -> &Path {
-    path.parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."))
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -10,10 +10,7 @@ use std::path::{Path, PathBuf};
 /// Follows gitrepository-layout(5): `.git` is a folder, or in a linked worktree
 /// a file that names one; `HEAD` in it names the branch.
 pub fn branch(dir: &Path) -> Option<String> {
-    let dot_git = dir
-        .ancestors()
-        .map(|dir| dir.join(".git"))
-        .find(|path| path.exists())?;
+    let dot_git = dir.ancestors().map(|dir| dir.join(".git")).find(|path| path.exists())?;
     let head = fs::read_to_string(git_dir(&dot_git)?.join("HEAD")).ok()?;
     let head = head.trim_end();
     match head.strip_prefix("ref: ") {
@@ -28,9 +25,5 @@ fn git_dir(dot_git: &Path) -> Option<PathBuf> {
     }
     let text = fs::read_to_string(dot_git).ok()?;
     // A relative path counts from the folder that holds the file.
-    Some(
-        dot_git
-            .parent()?
-            .join(text.strip_prefix("gitdir: ")?.trim_end()),
-    )
+    Some(dot_git.parent()?.join(text.strip_prefix("gitdir: ")?.trim_end()))
 }

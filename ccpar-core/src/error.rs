@@ -124,11 +124,7 @@ pub(crate) trait Context<T> {
 
 impl<T> Context<T> for io::Result<T> {
     fn context(self, act: &'static str, path: impl AsRef<Path>) -> Result<T> {
-        self.map_err(|source| Error::Io {
-            act,
-            path: path.as_ref().to_path_buf(),
-            source,
-        })
+        self.map_err(|source| Error::Io { act, path: path.as_ref().to_path_buf(), source })
     }
 }
 

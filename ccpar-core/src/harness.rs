@@ -72,9 +72,7 @@ pub struct Harness {
 
 impl std::fmt::Debug for Harness {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Harness")
-            .field("root", &self.root)
-            .finish_non_exhaustive()
+        f.debug_struct("Harness").field("root", &self.root).finish_non_exhaustive()
     }
 }
 
@@ -88,15 +86,10 @@ impl Harness {
     /// be written by others: histories hold what settings hold.
     pub fn open(root: impl AsRef<Utf8Path>) -> Result<Harness> {
         let root = camino::absolute_utf8(root.as_ref()).context("resolve", root.as_ref())?;
-        let refuse = |problem: String| Error::Root {
-            path: root.clone().into(),
-            problem,
-        };
+        let refuse = |problem: String| Error::Root { path: root.clone().into(), problem };
         match std::fs::metadata(&root) {
             Ok(metadata) if !metadata.is_dir() => {
-                return Err(refuse(
-                    "is not a folder: move it away, or set CCPAR_ROOT".to_owned(),
-                ));
+                return Err(refuse("is not a folder: move it away, or set CCPAR_ROOT".to_owned()));
             }
             Ok(metadata) => {
                 if let Some(problem) =
@@ -147,10 +140,7 @@ impl Harness {
     /// and whoever holds it, if known.
     #[must_use]
     pub fn on_wait(self, tell: impl Fn(&Path, Option<&Owner>) + Send + Sync + 'static) -> Harness {
-        Harness {
-            on_wait: Box::new(tell),
-            ..self
-        }
+        Harness { on_wait: Box::new(tell), ..self }
     }
 
     /// The root, as an absolute path.
@@ -200,8 +190,6 @@ impl Harness {
 
 /// Milliseconds since 1970.
 pub(crate) fn now() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

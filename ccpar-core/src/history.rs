@@ -24,7 +24,7 @@
 //! A file that was torn by a crash is written anew by the next to put it.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::str::FromStr;
 use std::time::SystemTime;
@@ -33,7 +33,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::atomic::Durability;
+use crate::atomic::Unsynced;
 use crate::error::{Context as _, Error, Result};
 use crate::{layout, sys};
 
@@ -223,14 +223,8 @@ impl Parsed {
     pub fn new(text: &[u8]) -> Parsed {
         let mut parsed = Parsed::default();
         // A last line without its newline is torn; see the module's page.
-        let whole = text
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |last| last + 1);
-        for (line, number) in text[..whole]
-            .split_inclusive(|byte| *byte == b'\n')
-            .zip(1..)
-        {
+        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+        for (line, number) in text[..whole].split_inclusive(|byte| *byte == b'\n').zip(1..) {
             match Line::parse(line) {
                 Ok(Line::Record(record)) => parsed.records.push(*record),
                 Ok(Line::Header { .. }) => {}
@@ -242,11 +236,8 @@ impl Parsed {
 
     /// The records that took effect, oldest first.
     pub fn effective(&self) -> impl DoubleEndedIterator<Item = &Record> {
-        let aborted = |index: usize| {
-            self.records
-                .get(index + 1)
-                .is_some_and(|next| next.how == How::Aborted)
-        };
+        let aborted =
+            |index: usize| self.records.get(index + 1).is_some_and(|next| next.how == How::Aborted);
         self.records
             .iter()
             .enumerate()
@@ -270,9 +261,7 @@ impl Line {
         match serde_json::from_slice::<Record>(line) {
             Ok(record) => Ok(Line::Record(Box::new(record))),
             Err(problem) => match serde_json::from_slice::<Header>(line) {
-                Ok(header) => Ok(Line::Header {
-                    format: header.format,
-                }),
+                Ok(header) => Ok(Line::Header { format: header.format }),
                 Err(_) => Err(problem.to_string()),
             },
         }
@@ -299,52 +288,49 @@ impl History {
     }
 
     /// Keeps a content. Takes no lock: a content that is there already is
-    /// touched, so that a prune spares it.
-    pub fn put(&self, content: &[u8], durability: Durability) -> Result<Version> {
+    /// touched, so that a prune spares it. Survives the death of this process,
+    /// not a power loss.
+    pub fn put(&self, content: &[u8]) -> Result<Version> {
         let version = Version::of(content);
-        self.put_as(version, content, durability)?;
+        let Unsynced { .. } = self.put_as(version, content)?;
         Ok(version)
     }
 
-    pub(crate) fn put_as(
-        &self,
-        version: Version,
-        content: &[u8],
-        durability: Durability,
-    ) -> Result<()> {
-        let path = self.content_file(version);
-        let path = path.as_std_path();
-        let file = match sys::create_private(path) {
+    /// Keeps a content whose version is known. The file that is returned has
+    /// still to be synced, and its folder.
+    pub(crate) fn put_as(&self, version: Version, content: &[u8]) -> Result<Unsynced> {
+        let path = self.content_file(version).into_std_path_buf();
+        let file = match sys::create_private(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.create_dir()?;
-                sys::create_private(path)
+                sys::create_private(&path)
             }
             done => done,
         };
-        match file {
+        let file = match file {
             Ok(mut file) => {
                 // What an error leaves half written stays: nobody takes it for
                 // whole, and another process may be completing it by now.
-                file.write_all(content).context("write", path)?;
-                sync(&file, path, durability)
+                file.write_all(content).context("write", &path)?;
+                file
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let mut file = sys::open_private(path, false).context("open", path)?;
-                let mut held = Vec::with_capacity(content.len());
-                file.read_to_end(&mut held).context("read", path)?;
-                if held == content {
+                let file = sys::open_private(&path, false).context("open", &path)?;
+                let len = file.metadata().context("examine", &path)?.len();
+                if sys::read_range(&file, 0..len).context("read", &path)? == content {
                     let _ = file.set_modified(SystemTime::now());
                 } else {
                     // Torn by a crash, or being written at this moment by
                     // another process: with the very bytes that we write, so
                     // that both writing in place comes out whole.
-                    sys::write_at(&file, content, 0).context("write", path)?;
-                    file.set_len(content.len() as u64).context("write", path)?;
+                    sys::write_at(&file, content, 0).context("write", &path)?;
+                    file.set_len(content.len() as u64).context("write", &path)?;
                 }
-                sync(&file, path, durability)
+                file
             }
-            Err(error) => Err(error).context("create", path),
-        }
+            Err(error) => return Err(error).context("create", &path),
+        };
+        Ok(Unsynced::new(file, path))
     }
 
     /// The content of a version; `None` if it is not kept here.
@@ -366,11 +352,7 @@ impl History {
         } else {
             let problem = "the content is not the one that its name says: it was damaged, or the \
                            machine crashed while it was written";
-            Err(Error::Record {
-                path: path.into(),
-                line: 0,
-                problem: problem.to_owned(),
-            })
+            Err(Error::Record { path: path.into(), line: 0, problem: problem.to_owned() })
         }
     }
 
@@ -392,12 +374,12 @@ impl History {
     /// The newest records that can be read, newest first, at most `most`: only
     /// the end of the log is read.
     pub fn recent(&self, most: usize) -> Result<Vec<Record>> {
-        let mut log = match File::open(self.log_file()) {
+        let log = match File::open(self.log_file()) {
             Ok(log) => log,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(error).context("read", self.log_file()),
         };
-        let (mut records, _) = tail(&mut log, most).context("read", self.log_file())?;
+        let (mut records, _) = tail(&log, most).context("read", self.log_file())?;
         records.truncate(most);
         Ok(records)
     }
@@ -424,19 +406,9 @@ impl History {
                 self.check_format(format)?;
             }
         }
-        let (mut records, whole) = tail(&mut file, 1).context("read", &path)?;
-        let head = if records.is_empty() {
-            None
-        } else {
-            Some(records.swap_remove(0))
-        };
-        Ok(Log {
-            file,
-            path,
-            dir: self.dir.clone(),
-            whole,
-            head,
-        })
+        let (mut records, whole) = tail(&file, 1).context("read", &path)?;
+        let head = if records.is_empty() { None } else { Some(records.swap_remove(0)) };
+        Ok(Log { file, path, dir: self.dir.clone(), whole, head })
     }
 
     /// What a holder has seen of the target.
@@ -493,11 +465,7 @@ impl History {
             Some(_) => None,
             None => Some(layout::hex(self.target.as_os_str().as_encoded_bytes())),
         };
-        let header = Header {
-            format: FORMAT,
-            target: self.target.to_string_lossy(),
-            target_bytes,
-        };
+        let header = Header { format: FORMAT, target: self.target.to_string_lossy(), target_bytes };
         let mut line = serde_json::to_vec(&header).expect("text is plain data");
         line.push(b'\n');
         line
@@ -535,71 +503,49 @@ impl Log {
         self.head.as_ref()
     }
 
-    /// Appends a record, numbering it, and makes it the head.
-    pub(crate) fn append(&mut self, mut record: Record, durability: Durability) -> Result<()> {
+    /// Appends a record, numbering it, and makes it the head. The log has still
+    /// to be synced.
+    pub(crate) fn append(&mut self, mut record: Record) -> Result<()> {
         record.n = self.head.as_ref().map_or(1, |head| head.n + 1);
         let mut line = serde_json::to_vec(&record).expect("a record is plain data");
         line.push(b'\n');
         if self.file.metadata().context("examine", &self.path)?.len() > self.whole {
-            self.file
-                .set_len(self.whole)
-                .context("cut the torn end of", &self.path)?;
+            self.file.set_len(self.whole).context("cut the torn end of", &self.path)?;
         }
-        self.file
-            .write_all(&line)
-            .context("write", &self.path)
-            .inspect_err(|_| {
-                let _ = self.file.set_len(self.whole);
-            })?;
+        self.file.write_all(&line).context("write", &self.path).inspect_err(|_| {
+            let _ = self.file.set_len(self.whole);
+        })?;
         self.whole += line.len() as u64;
         self.head = Some(record);
-        sync(&self.file, self.path.as_std_path(), durability)
+        Ok(())
     }
 
-    /// Makes the names of new contents durable.
-    pub(crate) fn sync_names(&self, durability: Durability) -> Result<()> {
-        match durability {
-            Durability::Disk => sys::sync_dir(self.dir.as_std_path()).context("sync", &self.dir),
-            Durability::Process => Ok(()),
-        }
-    }
-}
-
-fn sync(file: &File, path: &Path, durability: Durability) -> Result<()> {
-    match durability {
-        Durability::Disk => file.sync_data().context("sync", path),
-        Durability::Process => Ok(()),
+    /// What has to be synced for its records and new contents to be durable.
+    pub(crate) fn unsynced(&self) -> Result<[Unsynced; 2]> {
+        let log = self.file.try_clone().context("sync", &self.path)?;
+        Ok([Unsynced::new(log, self.path.clone()), Unsynced::folder(&self.dir)?])
     }
 }
 
 /// Reads records from the end of a log, newest first, until there are `most`;
 /// and where its last whole line ends. More may come than were asked for.
-fn tail(log: &mut File, most: usize) -> io::Result<(Vec<Record>, u64)> {
+fn tail(log: &File, most: usize) -> io::Result<(Vec<Record>, u64)> {
     let len = log.metadata()?.len();
-    let mut size = 4096 * (most as u64).max(1);
+    // A line has some 400 bytes.
+    let mut size = 512 * (most as u64).max(8);
     loop {
         let start = len.saturating_sub(size);
-        log.seek(SeekFrom::Start(start))?;
-        let mut text = Vec::new();
-        log.take(len - start).read_to_end(&mut text)?;
+        let text = sys::read_range(log, start..len)?;
         // The first line of the piece may be cut off, unless it opens the file.
         let from = if start == 0 {
             0
         } else {
-            text.iter()
-                .position(|byte| *byte == b'\n')
-                .map_or(text.len(), |first| first + 1)
+            text.iter().position(|byte| *byte == b'\n').map_or(text.len(), |first| first + 1)
         };
         let parsed = Parsed::new(&text[from..]);
         if parsed.records.len() >= most || start == 0 {
-            let whole = text
-                .iter()
-                .rposition(|byte| *byte == b'\n')
-                .map_or(0, |last| last + 1);
-            return Ok((
-                parsed.records.into_iter().rev().collect(),
-                start + whole as u64,
-            ));
+            let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+            return Ok((parsed.records.into_iter().rev().collect(), start + whole as u64));
         }
         size = size.saturating_mul(8);
     }

@@ -53,10 +53,8 @@ pub fn root(env: impl Fn(&str) -> Option<OsString>) -> Result<Utf8PathBuf, Strin
             return utf8(name, home).map(|home| home.join(".claude").join("ccpar"));
         }
     }
-    Err(
-        "neither CCPAR_ROOT nor HOME is set: set CCPAR_ROOT to the folder that holds ccpar's state"
-            .to_owned(),
-    )
+    Err("neither CCPAR_ROOT nor HOME is set: set CCPAR_ROOT to the folder that holds ccpar's state"
+        .to_owned())
 }
 
 /// The key of the target with this canonical path: 32 hex digits.
@@ -76,9 +74,7 @@ pub fn history_dir(root: &Utf8Path, canonical: &Path) -> Utf8PathBuf {
 
 /// `<root>/seen/<holder>/<key>`
 pub fn seen_file(root: &Utf8Path, holder: &str, canonical: &Path) -> Utf8PathBuf {
-    root.join("seen")
-        .join(component(holder))
-        .join(key(canonical))
+    root.join("seen").join(component(holder)).join(key(canonical))
 }
 
 /// The temp file that replaces the target from under its lock.
@@ -119,11 +115,7 @@ pub fn component(name: &str) -> String {
     }
     // What was lost in cleaning is kept by the hash.
     let hash = hex(&Sha256::digest(name)[..4]);
-    if clean.is_empty() {
-        hash
-    } else {
-        format!("{clean}-{hash}")
-    }
+    if clean.is_empty() { hash } else { format!("{clean}-{hash}") }
 }
 
 fn slug(canonical: &Path) -> String {
@@ -131,20 +123,13 @@ fn slug(canonical: &Path) -> String {
 }
 
 fn file_name(path: &Path) -> String {
-    path.file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// Letters, digits, `.`, `_` and `-`; anything else becomes `-`.
 fn safe(name: &str) -> String {
     let kept = |c: char| {
-        if c.is_ascii_alphanumeric() || "._-".contains(c) {
-            c
-        } else {
-            '-'
-        }
+        if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }
     };
     name.chars().take(NAME_MAX).map(kept).collect()
 }
@@ -154,12 +139,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes
         .iter()
-        .flat_map(|byte| {
-            [
-                DIGITS[usize::from(byte >> 4)],
-                DIGITS[usize::from(byte & 15)],
-            ]
-        })
+        .flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]])
         .map(char::from)
         .collect()
 }
@@ -172,16 +152,10 @@ mod tests {
     fn root_prefers_ccpar_root_and_ignores_empty_values() {
         let with = |pairs: &'static [(&str, &str)]| {
             root(move |name| {
-                pairs
-                    .iter()
-                    .find(|(n, _)| *n == name)
-                    .map(|(_, value)| (*value).into())
+                pairs.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).into())
             })
         };
-        assert_eq!(
-            with(&[("CCPAR_ROOT", "/r"), ("HOME", "/h")]),
-            Ok("/r".into())
-        );
+        assert_eq!(with(&[("CCPAR_ROOT", "/r"), ("HOME", "/h")]), Ok("/r".into()));
         assert_eq!(
             with(&[("CCPAR_ROOT", ""), ("HOME", "/h")]),
             Ok(Utf8Path::new("/h").join(".claude").join("ccpar"))
@@ -191,27 +165,14 @@ mod tests {
 
     #[test]
     fn branches_that_differ_only_in_their_slashes_do_not_meet() {
-        assert_ne!(
-            component("feat/voice-buffer"),
-            component("feat-voice/buffer")
-        );
+        assert_ne!(component("feat/voice-buffer"), component("feat-voice/buffer"));
         assert_ne!(component("feat/voice"), component("feat-voice"));
         assert_eq!(component("feat-voice"), "feat-voice");
     }
 
     #[test]
     fn no_name_leaves_its_folder() {
-        for name in [
-            "..",
-            ".",
-            "../x",
-            "/etc",
-            "a/../b",
-            "",
-            ".hidden",
-            "a\nb",
-            "\u{1b}[2J",
-        ] {
+        for name in ["..", ".", "../x", "/etc", "a/../b", "", ".hidden", "a\nb", "\u{1b}[2J"] {
             let made = component(name);
             assert!(!made.contains(['/', '\n', '\u{1b}']), "{made}");
             assert!(!made.starts_with('.') && !made.is_empty(), "{made}");
@@ -223,20 +184,13 @@ mod tests {
         let long = Path::new("/x").join("n".repeat(255));
         let root = Utf8Path::new("/r");
         assert!(temp_name(root, &long).len() <= 255);
-        assert!(
-            lock_file(root, &long)
-                .file_name()
-                .is_some_and(|name| name.len() <= 255)
-        );
+        assert!(lock_file(root, &long).file_name().is_some_and(|name| name.len() <= 255));
         assert!(conflict_name(&long, &"b".repeat(300), "0123456789").len() <= 255);
     }
 
     #[test]
     fn two_roots_have_two_temp_names() {
         let target = Path::new("/t/MEMORY.md");
-        assert_ne!(
-            temp_name(Utf8Path::new("/a"), target),
-            temp_name(Utf8Path::new("/b"), target)
-        );
+        assert_ne!(temp_name(Utf8Path::new("/a"), target), temp_name(Utf8Path::new("/b"), target));
     }
 }

@@ -106,13 +106,7 @@ impl std::fmt::Display for Owner {
         let clean = |name: &str| name.escape_debug().to_string();
         match (&self.session, &self.branch) {
             (Some(session), Some(branch)) => {
-                write!(
-                    f,
-                    "session {} on {} (pid {})",
-                    clean(session),
-                    clean(branch),
-                    self.pid
-                )
+                write!(f, "session {} on {} (pid {})", clean(session), clean(branch), self.pid)
             }
             (Some(session), None) => write!(f, "session {} (pid {})", clean(session), self.pid),
             (None, Some(branch)) => write!(f, "pid {} on {}", self.pid, clean(branch)),
@@ -138,12 +132,7 @@ pub struct Request<'a> {
 impl<'a> Request<'a> {
     /// Waits in silence and leaves no name.
     pub fn new(wait: Wait) -> Request<'a> {
-        Request {
-            wait,
-            owner: None,
-            inside: &[],
-            on_wait: &|_| {},
-        }
+        Request { wait, owner: None, inside: &[], on_wait: &|_| {} }
     }
 }
 
@@ -182,9 +171,8 @@ impl Lock {
                 Ok(file) => file,
                 Err(file) => {
                     let owner = Lock::owner_of(path);
-                    let ours = owner
-                        .as_ref()
-                        .is_some_and(|o| request.inside.contains(&o.process()));
+                    let ours =
+                        owner.as_ref().is_some_and(|o| request.inside.contains(&o.process()));
                     if ours || sys::is_inherited(id) {
                         return Err(Error::HeldByCaller { path: path.into() });
                     }
@@ -214,11 +202,7 @@ impl Lock {
             if id.is_some() && id != fs::metadata(path).ok().and_then(|now| sys::file_id(&now)) {
                 continue;
             }
-            let mut lock = Lock {
-                file,
-                path: path.to_owned(),
-                recorded: false,
-            };
+            let mut lock = Lock { file, path: path.to_owned(), recorded: false };
             if let (Some(owner), Mode::Exclusive) = (request.owner, mode) {
                 lock.record(owner)?;
             }
@@ -307,10 +291,7 @@ fn try_lock(file: File, mode: Mode) -> io::Result<std::result::Result<File, File
     match outcome {
         Ok(()) => Ok(Ok(lock.into_inner())),
         Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-            ) =>
+            if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) =>
         {
             Ok(Err(lock.into_inner()))
         }
@@ -337,11 +318,9 @@ fn block(file: File, mode: Mode) -> io::Result<File> {
 /// too late nobody receives the file, and dropping it releases the lock.
 fn block_until(file: File, mode: Mode, limit: Duration) -> Option<io::Result<File>> {
     let (send, receive) = mpsc::sync_channel(1);
-    let helper = thread::Builder::new()
-        .name("ccpar-lock".to_owned())
-        .spawn(move || {
-            let _ = send.send(block(file, mode));
-        });
+    let helper = thread::Builder::new().name("ccpar-lock".to_owned()).spawn(move || {
+        let _ = send.send(block(file, mode));
+    });
     match helper {
         Ok(_) => receive.recv_timeout(limit).ok(),
         Err(error) => Some(Err(error)),

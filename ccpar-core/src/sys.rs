@@ -147,10 +147,7 @@ fn set_mode(file: &File, mode: u32) -> io::Result<()> {
 }
 
 /// The identity of the file behind some metadata.
-#[cfg_attr(
-    unix,
-    expect(clippy::unnecessary_wraps, reason = "not every system has one")
-)]
+#[cfg_attr(unix, expect(clippy::unnecessary_wraps, reason = "not every system has one"))]
 pub(crate) fn file_id(metadata: &Metadata) -> FileId {
     #[cfg(unix)]
     {
@@ -230,10 +227,7 @@ fn copy_attributes(from: &File, to: &File) {
     let Ok(size) = flistxattr(from, &mut names[..]) else {
         return;
     };
-    for name in names[..size]
-        .split(|byte| *byte == 0)
-        .filter(|name| !name.is_empty())
-    {
+    for name in names[..size].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
         let Ok(size) = fgetxattr(from, name, &mut empty) else {
             continue;
         };
@@ -244,28 +238,26 @@ fn copy_attributes(from: &File, to: &File) {
     }
 }
 
-#[cfg(all(
-    unix,
-    not(any(target_os = "linux", target_os = "android", target_vendor = "apple"))
-))]
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android", target_vendor = "apple"))))]
 fn copy_attributes(_: &File, _: &File) {}
 
 /// Makes the names in a folder durable.
-///
-/// Some file systems cannot sync a folder and say so with `EINVAL`; Windows has
-/// no such call. There it is the file system's own journal that has to do.
 pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        match File::open(path)?.sync_all() {
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
-            done => done,
-        }
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = path;
-        Ok(())
+    sync(&open_dir(path)?)
+}
+
+/// Opens a folder to sync it. Windows has no such call: there this is a handle
+/// on nothing, and the file system's own journal has to do.
+pub(crate) fn open_dir(path: &Path) -> io::Result<File> {
+    File::open(if cfg!(windows) { Path::new("NUL") } else { path })
+}
+
+/// Makes a file's content durable, or a folder's names. Some file systems
+/// cannot sync a folder, and say so with `EINVAL`.
+pub(crate) fn sync(file: &File) -> io::Result<()> {
+    match file.sync_all() {
+        Err(error) if cfg!(windows) || error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        done => done,
     }
 }
 
@@ -315,12 +307,24 @@ pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()>
     #[cfg(windows)]
     {
         let written = std::os::windows::fs::FileExt::seek_write(file, bytes, offset)?;
-        if written == bytes.len() {
-            Ok(())
-        } else {
-            Err(io::ErrorKind::WriteZero.into())
+        if written == bytes.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
+    }
+}
+
+/// Reads what stands between two offsets, or as much of it as there is.
+pub(crate) fn read_range(file: &File, range: std::ops::Range<u64>) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(range.end - range.start).unwrap_or(usize::MAX)];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match read_at(file, &mut bytes[filled..], range.start + filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
+    bytes.truncate(filled);
+    Ok(bytes)
 }
 
 /// Reads at an offset; may return less than fits, and 0 at the end.
@@ -339,7 +343,10 @@ pub(crate) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<
 /// one process for good. `None` where there is no cheap way to know.
 pub(crate) fn process_start(pid: u32) -> Option<u64> {
     if cfg!(target_os = "linux") {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let mut bytes = [0; 1024];
+        let file = File::open(format!("/proc/{pid}/stat")).ok()?;
+        let read = read_at(&file, &mut bytes, 0).ok()?;
+        let stat = String::from_utf8_lossy(&bytes[..read]);
         // proc_pid_stat(5): the command in field 2 may hold blanks and
         // brackets, so count from its last bracket; starttime is field 22.
         let (_, rest) = stat.rsplit_once(')')?;
@@ -358,10 +365,7 @@ pub(crate) fn process_lives(pid: u32, start: Option<u64>) -> bool {
     }
     #[cfg(unix)]
     {
-        let Some(pid) = i32::try_from(pid)
-            .ok()
-            .and_then(rustix::process::Pid::from_raw)
-        else {
+        let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else {
             return false;
         };
         // EPERM is a process of somebody else's: it lives.

@@ -34,10 +34,7 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf> {
             Err(_) => return Ok(real),
         }
     }
-    Err(Error::Target {
-        path,
-        problem: "is a chain of links without an end".to_owned(),
-    })
+    Err(Error::Target { path, problem: "is a chain of links without an end".to_owned() })
 }
 
 /// Resolves a folder of which the last parts may be missing.

@@ -34,11 +34,7 @@ pub(crate) struct Arguments {
     path: PathBuf,
 
     /// The command and its arguments
-    #[arg(
-        trailing_var_arg = true,
-        required_unless_present = "print_path",
-        value_name = "COMMAND"
-    )]
+    #[arg(trailing_var_arg = true, required_unless_present = "print_path", value_name = "COMMAND")]
     command: Vec<OsString>,
 
     /// Fail at once if the lock is not free
@@ -88,18 +84,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         output::data(format!("{path}\n").as_bytes())?;
         return Ok(Exit::Done);
     }
-    let mode = if arguments.shared {
-        Mode::Shared
-    } else {
-        Mode::Exclusive
-    };
+    let mode = if arguments.shared { Mode::Shared } else { Mode::Exclusive };
     let lock = file.lock(mode).map_err(|error| {
         let failure = Failure::from(error);
-        let code = if failure.is_no() {
-            arguments.conflict_exit_code
-        } else {
-            EX_CANTCREAT
-        };
+        let code = if failure.is_no() { arguments.conflict_exit_code } else { EX_CANTCREAT };
         failure.with_exit(Exit::Code(code))
     })?;
     if !arguments.close {
@@ -107,11 +95,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     }
     let (name, value) = context::callers(&harness);
     let command = &arguments.command;
-    match Command::new(&command[0])
-        .args(&command[1..])
-        .env(name, value)
-        .status()
-    {
+    match Command::new(&command[0]).args(&command[1..]).env(name, value).status() {
         Ok(status) => Ok(Exit::of(status)),
         Err(error) => {
             let name = command[0].to_string_lossy();

@@ -64,17 +64,12 @@ fn filter(harness: &Harness, command: &[OsString], text: &[u8]) -> Result<Vec<u8
         .status()
         .map_err(|error| {
             let name = command[0].to_string_lossy();
-            Failure::new(format!(
-                "cannot run the filter `{name}`: {error}; nothing was changed"
-            ))
+            Failure::new(format!("cannot run the filter `{name}`: {error}; nothing was changed"))
         })?;
     if !status.success() {
         return Err(Failure::silent(Exit::of(status)));
     }
     let mut edited = Vec::new();
-    output
-        .rewind()
-        .and_then(|()| output.read_to_end(&mut edited))
-        .map_err(failed)?;
+    output.rewind().and_then(|()| output.read_to_end(&mut edited)).map_err(failed)?;
     Ok(edited)
 }

@@ -58,11 +58,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let path = &arguments.path;
     context::decline_foreign(path)?;
     let file = harness.file(path);
-    let base = arguments
-        .base
-        .as_deref()
-        .map(|base| parse_base(&file, base))
-        .transpose()?;
+    let base = arguments.base.as_deref().map(|base| parse_base(&file, base)).transpose()?;
 
     // The whole text before the lock: a slow writer must not hold others up.
     if io::stdin().is_terminal() {
@@ -109,9 +105,8 @@ fn parse_base(file: &SharedFile<'_>, base: &Path) -> Result<Base, Failure> {
                 .with_hint(format!("list the versions with: ccpar log {path}"))
             })
         }
-        Err(error) => Err(Failure::new(format!(
-            "cannot read the base `{}`: {error}",
-            output::path(base)
-        ))),
+        Err(error) => {
+            Err(Failure::new(format!("cannot read the base `{}`: {error}", output::path(base))))
+        }
     }
 }

@@ -34,9 +34,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             let line = serde_json::to_string(record).map_err(std::io::Error::from)?;
             text.push_str(&line);
         } else {
-            let lines = record.lines.map_or_else(String::new, |(added, removed)| {
-                format!("+{added} -{removed}")
-            });
+            let lines = record
+                .lines
+                .map_or_else(String::new, |(added, removed)| format!("+{added} -{removed}"));
             let who = match (&record.session, &record.branch) {
                 (Some(session), Some(branch)) => format!("{session} on {branch}"),
                 (Some(name), None) => name.clone(),
@@ -54,11 +54,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             );
             text.push_str(row.trim_end());
             if let Some(lost) = record.lost {
-                let _ = write!(
-                    text,
-                    "  ({} of others replaced)",
-                    output::count(lost, "line")
-                );
+                let _ = write!(text, "  ({} of others replaced)", output::count(lost, "line"));
             }
         }
         text.push('\n');
@@ -69,13 +65,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     }
     if text.is_empty() {
         let path = output::path(&arguments.path);
-        output::say(format!(
-            "`{path}` has no history: ccpar has never read or written it"
-        ));
+        output::say(format!("`{path}` has no history: ccpar has never read or written it"));
     }
-    Ok(if parsed.broken.is_empty() {
-        Exit::Done
-    } else {
-        Exit::Trouble
-    })
+    Ok(if parsed.broken.is_empty() { Exit::Done } else { Exit::Trouble })
 }

@@ -65,11 +65,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Some(path) => ccpar_core::replace(path, &text, Durability::Process)?,
         None => output::data(&text)?,
     }
-    Ok(if merge.is_clean() {
-        Exit::Done
-    } else {
-        Exit::No
-    })
+    Ok(if merge.is_clean() { Exit::Done } else { Exit::No })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {

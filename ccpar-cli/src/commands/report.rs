@@ -54,11 +54,7 @@ pub(crate) fn commit(path: &Path, commit: &Commit, json: bool) -> Result<Exit, F
             "`{shown}`: no base was given, so it was replaced. {} that this text's author has \
              probably not seen {} gone:",
             output::count(swallowed.lines.len(), "line"),
-            if swallowed.lines.len() == 1 {
-                "is"
-            } else {
-                "are"
-            },
+            if swallowed.lines.len() == 1 { "is" } else { "are" },
         ));
         for line in swallowed.lines.iter().take(LINES) {
             eprintln!("    {}", output::line(line));

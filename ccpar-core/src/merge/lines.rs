@@ -25,10 +25,7 @@ impl<'a> Lines<'a> {
             [] if text.is_empty() => Vec::new(),
             text => text.split(|byte| *byte == b'\n').collect(),
         };
-        Lines {
-            lines,
-            newline_at_end,
-        }
+        Lines { lines, newline_at_end }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -36,19 +33,13 @@ impl<'a> Lines<'a> {
     }
 
     pub(super) fn range(&self, range: &Range<usize>) -> impl Iterator<Item = Cow<'a, [u8]>> {
-        self.lines[range.clone()]
-            .iter()
-            .map(|line| Cow::Borrowed(*line))
+        self.lines[range.clone()].iter().map(|line| Cow::Borrowed(*line))
     }
 }
 
 /// Whether the merged text ends in a newline: who changed that decides.
 pub(super) fn merged_end(base: &Lines<'_>, ours: &Lines<'_>, theirs: &Lines<'_>) -> bool {
-    let (b, o, t) = (
-        base.newline_at_end,
-        ours.newline_at_end,
-        theirs.newline_at_end,
-    );
+    let (b, o, t) = (base.newline_at_end, ours.newline_at_end, theirs.newline_at_end);
     if o == b { t.or(o) } else { o.or(t) }.unwrap_or(true)
 }
 
@@ -89,13 +80,7 @@ pub(super) fn regions<'a>(
             break;
         };
         let same = start - at[0];
-        push(
-            &mut regions,
-            &mut at,
-            same,
-            Resolution::Unchanged,
-            [0, 0, 0],
-        );
+        push(&mut regions, &mut at, same, Resolution::Unchanged, [0, 0, 0]);
 
         // Gather the edits of both sides that touch each other.
         let (mut end, mut grown, mut changed) = (start, [0_isize, 0], [false, false]);
@@ -113,8 +98,7 @@ pub(super) fn regions<'a>(
         }
         let len = end - start;
         let [in_ours, in_theirs] = grown.map(|n| {
-            len.checked_add_signed(n)
-                .expect("a side cannot lose more lines than base has")
+            len.checked_add_signed(n).expect("a side cannot lose more lines than base has")
         });
         let (ours_range, theirs_range) = (at[1]..at[1] + in_ours, at[2]..at[2] + in_theirs);
         let resolution = match changed {
@@ -124,22 +108,10 @@ pub(super) fn regions<'a>(
             _ if len == 0 => both_added(&ours.lines[ours_range], &theirs.lines[theirs_range]),
             _ => Resolution::Conflict,
         };
-        push(
-            &mut regions,
-            &mut at,
-            0,
-            resolution,
-            [len, in_ours, in_theirs],
-        );
+        push(&mut regions, &mut at, 0, resolution, [len, in_ours, in_theirs]);
     }
     let same = base.lines.len() - at[0];
-    push(
-        &mut regions,
-        &mut at,
-        same,
-        Resolution::Unchanged,
-        [0, 0, 0],
-    );
+    push(&mut regions, &mut at, same, Resolution::Unchanged, [0, 0, 0]);
     regions
 }
 
@@ -154,12 +126,7 @@ fn push<'a>(
     let [base, ours, theirs] = [0, 1, 2].map(|n| at[n]..at[n] + same + len[n]);
     *at = [base.end, ours.end, theirs.end];
     if resolution != Resolution::Unchanged || same > 0 {
-        regions.push(Region {
-            base,
-            ours,
-            theirs,
-            resolution,
-        });
+        regions.push(Region { base, ours, theirs, resolution });
     }
 }
 
@@ -219,20 +186,11 @@ fn edits(base: &[u32], side: &[u32]) -> Vec<Edit> {
 pub(crate) fn distance(a: &[u8], b: &[u8]) -> (usize, usize) {
     let mut count: HashMap<&[u8], isize> = HashMap::new();
     for (text, step) in [(a, -1), (b, 1)] {
-        for line in text
-            .split(|byte| *byte == b'\n')
-            .filter(|line| !line.is_empty())
-        {
+        for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             *count.entry(line).or_default() += step;
         }
     }
-    let sum = |sign: isize| {
-        count
-            .values()
-            .map(|n| (n * sign).max(0))
-            .sum::<isize>()
-            .unsigned_abs()
-    };
+    let sum = |sign: isize| count.values().map(|n| (n * sign).max(0)).sum::<isize>().unsigned_abs();
     (sum(1), sum(-1))
 }
 

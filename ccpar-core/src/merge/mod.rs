@@ -97,11 +97,7 @@ pub struct Markers<'a> {
 
 impl Default for Markers<'_> {
     fn default() -> Self {
-        Markers {
-            size: 7,
-            diff3: false,
-            labels: ["base", "ours", "theirs"],
-        }
+        Markers { size: 7, diff3: false, labels: ["base", "ours", "theirs"] }
     }
 }
 
@@ -119,12 +115,7 @@ impl<'a> Merge<'a> {
     pub fn new(base: &'a [u8], ours: &'a [u8], theirs: &'a [u8]) -> Merge<'a> {
         let [base, ours, theirs] = [base, ours, theirs].map(Lines::new);
         let regions = lines::regions(&base, &ours, &theirs);
-        Merge {
-            base,
-            ours,
-            theirs,
-            regions,
-        }
+        Merge { base, ours, theirs, regions }
     }
 
     /// Merges by the rules for what the texts are.
@@ -152,9 +143,7 @@ impl<'a> Merge<'a> {
 
     /// The regions that could not be merged.
     pub fn conflicts(&self) -> impl Iterator<Item = &Region<'a>> {
-        self.regions
-            .iter()
-            .filter(|region| region.resolution == Resolution::Conflict)
+        self.regions.iter().filter(|region| region.resolution == Resolution::Conflict)
     }
 
     /// Whether everything could be merged.
@@ -219,10 +208,7 @@ mod tests {
 
     fn merge(base: &str, ours: &str, theirs: &str) -> (String, bool) {
         let merge = Merge::new(base.as_bytes(), ours.as_bytes(), theirs.as_bytes());
-        (
-            String::from_utf8(merge.keep_theirs()).unwrap(),
-            merge.is_clean(),
-        )
+        (String::from_utf8(merge.keep_theirs()).unwrap(), merge.is_clean())
     }
 
     fn clean(base: &str, ours: &str, theirs: &str) -> String {
@@ -245,10 +231,7 @@ mod tests {
 
     #[test]
     fn an_edit_against_a_deletion_is_a_conflict_that_keeps_theirs() {
-        assert_eq!(
-            merge("a\nb\nc\n", "a\nB\nc\n", "a\nc\n"),
-            ("a\nc\n".to_owned(), false)
-        );
+        assert_eq!(merge("a\nb\nc\n", "a\nB\nc\n", "a\nc\n"), ("a\nc\n".to_owned(), false));
     }
 
     #[test]
@@ -276,11 +259,7 @@ mod tests {
             String::from_utf8(plain).unwrap(),
             "a\n<<<<<<< ours\no\n=======\nt\n>>>>>>> theirs\nc\n"
         );
-        let diff3 = Markers {
-            size: 3,
-            diff3: true,
-            labels: ["b", "o\n", "t"],
-        };
+        let diff3 = Markers { size: 3, diff3: true, labels: ["b", "o\n", "t"] };
         assert_eq!(
             String::from_utf8(merge.with_markers(diff3)).unwrap(),
             "a\n<<< o \no\n||| b\nb\n===\nt\n>>> t\nc\n"
@@ -294,9 +273,7 @@ mod tests {
         let mut texts: Vec<Vec<&str>> = vec![Vec::new()];
         for _ in 0..3 {
             for text in texts.clone() {
-                let new = ["a", "b", "c"]
-                    .into_iter()
-                    .filter(|line| !text.contains(line));
+                let new = ["a", "b", "c"].into_iter().filter(|line| !text.contains(line));
                 texts.extend(new.map(|line| [&text[..], &[line]].concat()));
             }
             texts.sort();
@@ -306,11 +283,7 @@ mod tests {
             .iter()
             .flat_map(|text| {
                 let text = text.join("\n");
-                if text.is_empty() {
-                    vec![text]
-                } else {
-                    vec![format!("{text}\n"), text]
-                }
+                if text.is_empty() { vec![text] } else { vec![format!("{text}\n"), text] }
             })
             .collect();
         for base in &world {

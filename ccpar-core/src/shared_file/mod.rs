@@ -21,7 +21,7 @@ mod stale;
 
 use std::path::{Path, PathBuf};
 
-use crate::atomic::{self, OnDisk, Replace};
+use crate::atomic::{self, Durability, OnDisk, Replace, Unsynced};
 use crate::error::{Error, Result};
 use crate::harness::{self, Harness};
 use crate::history::{Before, History, How, Log, Record, Version};
@@ -96,10 +96,7 @@ pub struct CommitOptions {
 
 impl From<&Snapshot> for CommitOptions {
     fn from(base: &Snapshot) -> CommitOptions {
-        CommitOptions {
-            base: Base::Version(base.version),
-            ..CommitOptions::default()
-        }
+        CommitOptions { base: Base::Version(base.version), ..CommitOptions::default() }
     }
 }
 
@@ -151,6 +148,8 @@ struct Held {
     found: Option<OnDisk>,
     now: Version,
     history: History,
+    /// Written to the history, and not synced yet.
+    unsynced: Vec<Unsynced>,
     real: PathBuf,
     temp_name: String,
     _lock: Lock,
@@ -204,16 +203,13 @@ impl<'h> SharedFile<'h> {
         let history = History::new(self.harness.root(), &real);
         let version = match &found {
             // A base that a power loss takes is gone with its reader.
-            Some(found) => history.put(&found.content, atomic::Durability::Process)?,
+            Some(found) => history.put(&found.content)?,
             None => Version::ABSENT,
         };
         if let Some(holder) = self.harness.author().holders().first() {
             history.set_seen(holder, version)?;
         }
-        Ok(Snapshot {
-            content: found.map(|found| found.content).unwrap_or_default(),
-            version,
-        })
+        Ok(Snapshot { content: found.map(|found| found.content).unwrap_or_default(), version })
     }
 
     /// Puts a new text in place of the target, merged with what came in between
@@ -237,11 +233,12 @@ impl<'h> SharedFile<'h> {
         if let Outcome::Conflict { .. } = commit.outcome {
             return Ok(commit);
         }
+        if commit.outcome == Outcome::Unchanged && version != commit.version {
+            // All of it stands there already, among what others wrote.
+            held.unsynced.push(held.history.put_as(version, ours)?);
+            self.sync(&mut held)?;
+        }
         if let Some(holder) = self.harness.author().holders().first() {
-            if version != commit.version {
-                held.history
-                    .put_as(version, ours, self.harness.durability())?;
-            }
             held.history.set_seen(holder, version)?;
         }
         if commit.outcome == Outcome::Written && version != commit.version {
@@ -274,10 +271,7 @@ impl<'h> SharedFile<'h> {
             whole.push(b'\n');
         }
         whole.extend_from_slice(text);
-        let made = Made {
-            break_hard_link,
-            ..Made::default()
-        };
+        let made = Made { break_hard_link, ..Made::default() };
         self.put(&mut held, &whole, How::Append, &made)
     }
 
@@ -298,11 +292,8 @@ impl<'h> SharedFile<'h> {
     pub fn restore_lost(&self) -> Result<(usize, Commit)> {
         let mut held = self.enter()?;
         let parsed = held.history.records()?;
-        let closed: Vec<u64> = parsed
-            .effective()
-            .flat_map(|record| &record.closes)
-            .copied()
-            .collect();
+        let closed: Vec<u64> =
+            parsed.effective().flat_map(|record| &record.closes).copied().collect();
         let open: Vec<Record> = parsed
             .effective()
             .filter(|record| record.lost.is_some() && !closed.contains(&record.n))
@@ -317,10 +308,7 @@ impl<'h> SharedFile<'h> {
             // Where both cannot stand, what the later writer wrote stays.
             text = Merge::with_rules(rules, &base, &replaced, &text).keep_theirs();
         }
-        let made = Made {
-            closes: open.iter().map(|loss| loss.n).collect(),
-            ..Made::default()
-        };
+        let made = Made { closes: open.iter().map(|loss| loss.n).collect(), ..Made::default() };
         let commit = self.put(&mut held, &text, How::Restore, &made)?;
         if commit.outcome == Outcome::Unchanged && !open.is_empty() {
             let record = Record {
@@ -329,7 +317,8 @@ impl<'h> SharedFile<'h> {
                 closes: made.closes,
                 ..self.record(held.now)
             };
-            held.log.append(record, self.harness.durability())?;
+            held.log.append(record)?;
+            self.sync(&mut held)?;
         }
         Ok((open.len(), commit))
     }
@@ -377,10 +366,7 @@ impl<'h> SharedFile<'h> {
             .effective()
             .map(|record| record.version)
             .filter(|version| {
-                is_prefix
-                    && version
-                        .to_string()
-                        .starts_with(&wanted.to_ascii_lowercase())
+                is_prefix && version.to_string().starts_with(&wanted.to_ascii_lowercase())
             })
             .collect();
         fits.sort();
@@ -391,9 +377,7 @@ impl<'h> SharedFile<'h> {
                 Some(last) => format!(": the newest is {}", last.n),
                 None => ": it is empty".to_owned(),
             })),
-            _ => Err(unknown(
-                ": more than one begins so; give more digits".to_owned(),
-            )),
+            _ => Err(unknown(": more than one begins so; give more digits".to_owned())),
         }
     }
 
@@ -411,14 +395,10 @@ impl<'h> SharedFile<'h> {
             };
             let lock = Lock::acquire(&path, mode, request).map_err(|error| match error {
                 // A person asked for the target; the lock file is our matter.
-                Error::Busy { waited, owner, .. } => Error::Busy {
-                    path: self.path.clone(),
-                    waited,
-                    owner,
-                },
-                Error::HeldByCaller { .. } => Error::HeldByCaller {
-                    path: self.path.clone(),
-                },
+                Error::Busy { waited, owner, .. } => {
+                    Error::Busy { path: self.path.clone(), waited, owner }
+                }
+                Error::HeldByCaller { .. } => Error::HeldByCaller { path: self.path.clone() },
                 other => other,
             })?;
             // The path may have become a link, or its link another, meanwhile.
@@ -437,21 +417,12 @@ impl<'h> SharedFile<'h> {
     fn enter(&self) -> Result<Held> {
         let (lock, real) = self.lock_resolved(Mode::Exclusive)?;
         let found = atomic::read(&real)?;
-        let now = found
-            .as_ref()
-            .map_or(Version::ABSENT, |found| Version::of(&found.content));
+        let now = found.as_ref().map_or(Version::ABSENT, |found| Version::of(&found.content));
         let history = History::new(self.harness.root(), &real);
         let log = history.open_log()?;
         let temp_name = layout::temp_name(self.harness.root(), &real);
-        let mut held = Held {
-            log,
-            found,
-            now,
-            history,
-            real,
-            temp_name,
-            _lock: lock,
-        };
+        let mut held =
+            Held { log, found, now, history, unsynced: Vec::new(), real, temp_name, _lock: lock };
         self.settle(&mut held)?;
         Ok(held)
     }
@@ -460,19 +431,15 @@ impl<'h> SharedFile<'h> {
     fn settle(&self, held: &mut Held) -> Result<()> {
         let head = held.log.head();
         let file = held.found.as_ref().and_then(OnDisk::file_id);
-        let durability = self.harness.durability();
         match what_stands(head, held.now, file) {
             Standing::Head => Ok(()),
             Standing::NeverHappened => {
-                let record = Record {
-                    how: How::Aborted,
-                    ..self.record(held.now)
-                };
-                held.log.append(record, durability)
+                let record = Record { how: How::Aborted, ..self.record(held.now) };
+                held.log.append(record)
             }
             Standing::Outside => {
                 if let Some(found) = &held.found {
-                    held.history.put_as(held.now, &found.content, durability)?;
+                    held.unsynced.push(held.history.put_as(held.now, &found.content)?);
                 }
                 let before = head.map_or(Version::ABSENT, |head| head.version);
                 let old = held.history.get(before).ok().flatten().unwrap_or_default();
@@ -486,7 +453,7 @@ impl<'h> SharedFile<'h> {
                     pid: None,
                     ..self.record(held.now)
                 };
-                held.log.append(record, durability)
+                held.log.append(record)
             }
         }
     }
@@ -496,14 +463,7 @@ impl<'h> SharedFile<'h> {
     fn base(&self, held: &Held, base: &Base) -> Result<Option<(Version, Vec<u8>)>> {
         let known = |version: Version| {
             let here = version == held.now;
-            Ok((
-                version,
-                if here {
-                    Vec::new()
-                } else {
-                    self.content(&held.history, version)?
-                },
-            ))
+            Ok((version, if here { Vec::new() } else { self.content(&held.history, version)? }))
         };
         match base {
             Base::Version(version) => known(*version).map(Some),
@@ -533,39 +493,21 @@ impl<'h> SharedFile<'h> {
         ours: &[u8],
         break_hard_link: bool,
     ) -> Result<Commit> {
-        let mut made = Made {
-            base: Some(base),
-            break_hard_link,
-            ..Made::default()
-        };
+        let mut made = Made { base: Some(base), break_hard_link, ..Made::default() };
         if held.now == base {
             return self.put(held, ours, How::Write, &made);
         }
         if held.now.is_absent() {
-            let by = held
-                .log
-                .head()
-                .filter(|head| head.version.is_absent())
-                .cloned();
-            let by = by.unwrap_or_else(|| Record {
-                how: How::Outside,
-                ..self.record(held.now)
-            });
+            let by = held.log.head().filter(|head| head.version.is_absent()).cloned();
+            let by = by.unwrap_or_else(|| Record { how: How::Outside, ..self.record(held.now) });
             let commit = self.put(held, ours, How::Write, &made)?;
-            return Ok(Commit {
-                removed_meanwhile: Some(Box::new(by)),
-                ..commit
-            });
+            return Ok(Commit { removed_meanwhile: Some(Box::new(by)), ..commit });
         }
         let rules = Rules::of(&held.real);
         let theirs = held.content().to_vec();
         let merge = Merge::with_rules(rules, text, ours, &theirs);
         let merged = merge.keep_theirs();
-        let how = if merged == ours {
-            How::Write
-        } else {
-            How::Merge
-        };
+        let how = if merged == ours { How::Write } else { How::Merge };
         made.ours = Some(ours);
         if merge.is_clean() {
             return self.put(held, &merged, how, &made);
@@ -573,10 +515,7 @@ impl<'h> SharedFile<'h> {
         let regions = merge.conflicts().count();
         let copy = self.keep_copy(held, ours)?;
         let commit = self.put(held, &merged, how, &made)?;
-        Ok(Commit {
-            outcome: Outcome::Conflict { copy, regions },
-            ..commit
-        })
+        Ok(Commit { outcome: Outcome::Conflict { copy, regions }, ..commit })
     }
 
     fn commit_without_base(
@@ -586,9 +525,7 @@ impl<'h> SharedFile<'h> {
         options: &CommitOptions,
     ) -> Result<Commit> {
         if options.without_base == WithoutBase::Refuse && !held.now.is_absent() {
-            return Err(Error::NoBase {
-                path: self.path.clone(),
-            });
+            return Err(Error::NoBase { path: self.path.clone() });
         }
         let stale = stale::look(&held.history, held.log.head(), held.content(), ours)?;
         match stale {
@@ -604,10 +541,7 @@ impl<'h> SharedFile<'h> {
                     ..Made::default()
                 };
                 let commit = self.put(held, ours, How::Write, &made)?;
-                Ok(Commit {
-                    swallowed,
-                    ..commit
-                })
+                Ok(Commit { swallowed, ..commit })
             }
         }
     }
@@ -621,9 +555,7 @@ impl<'h> SharedFile<'h> {
         // The same conflict finds its own copy; a copy that somebody has
         // edited since then is left alone.
         for digits in [&hash[..], &hash[8..], &hash[16..], &hash[24..]] {
-            let copy = held
-                .real
-                .with_file_name(layout::conflict_name(&held.real, who, digits));
+            let copy = held.real.with_file_name(layout::conflict_name(&held.real, who, digits));
             let durability = self.harness.durability();
             if atomic::create_beside(&copy, ours, held.found.as_ref(), durability)? {
                 return Ok(copy);
@@ -642,19 +574,16 @@ impl<'h> SharedFile<'h> {
 
     /// Puts the result in place: contents, intent, replacement.
     fn put(&self, held: &mut Held, text: &[u8], how: How, made: &Made<'_>) -> Result<Commit> {
+        let (real, temp_name) = (held.real.clone(), held.temp_name.clone());
         let replace = Replace {
-            path: &held.real,
-            temp_name: &held.temp_name,
+            path: &real,
+            temp_name: &temp_name,
             durability: self.harness.durability(),
             break_hard_link: made.break_hard_link,
         };
         let version = Version::of(text);
-        let mut commit = Commit {
-            version,
-            outcome: Outcome::Written,
-            swallowed: None,
-            removed_meanwhile: None,
-        };
+        let mut commit =
+            Commit { version, outcome: Outcome::Written, swallowed: None, removed_meanwhile: None };
         if version == held.now {
             replace.sweep();
             commit.outcome = Outcome::Unchanged;
@@ -663,11 +592,18 @@ impl<'h> SharedFile<'h> {
         if let Some(found) = &held.found {
             replace.check(found)?;
         }
-        held.history.put_as(version, text, replace.durability)?;
+        held.unsynced.push(held.history.put_as(version, text)?);
         let mut parents = vec![held.now];
         if let Some(ours) = made.ours.filter(|ours| *ours != text) {
-            parents.push(held.history.put(ours, replace.durability)?);
+            let version = Version::of(ours);
+            held.unsynced.push(held.history.put_as(version, ours)?);
+            parents.push(version);
         }
+        if let Some(folder) = held.real.parent() {
+            atomic::create_folders(folder, replace.durability)?;
+        }
+        let staged = replace.stage(text, held.found.as_ref())?;
+        held.unsynced.push(staged.unsynced()?);
         let record = Record {
             how,
             parents,
@@ -681,12 +617,7 @@ impl<'h> SharedFile<'h> {
             }),
             ..self.record(version)
         };
-        self.carry_out(&mut held.log, record, replace.durability, || {
-            if let Some(folder) = held.real.parent() {
-                atomic::create_folders(folder, replace.durability)?;
-            }
-            replace.put(text, held.found.as_ref())
-        })?;
+        self.carry_out(held, record, || staged.put_in_place())?;
         Ok(commit)
     }
 
@@ -702,10 +633,7 @@ impl<'h> SharedFile<'h> {
             commit.outcome = Outcome::Unchanged;
             return Ok(commit);
         };
-        let before = Before {
-            version: held.now,
-            file: found.file_id(),
-        };
+        let before = Before { version: held.now, file: found.file_id() };
         let record = Record {
             how: How::Remove,
             parents: vec![held.now],
@@ -713,41 +641,40 @@ impl<'h> SharedFile<'h> {
             before: Some(before),
             ..self.record(Version::ABSENT)
         };
-        let replace = Replace {
-            path: &held.real,
-            temp_name: &held.temp_name,
-            durability,
-            break_hard_link: true,
-        };
-        self.carry_out(&mut held.log, record, durability, || replace.remove())?;
+        let (real, temp_name) = (held.real.clone(), held.temp_name.clone());
+        let replace =
+            Replace { path: &real, temp_name: &temp_name, durability, break_hard_link: true };
+        self.carry_out(held, record, || replace.remove())?;
         Ok(commit)
     }
 
-    /// Writes an intent and does what it says; takes it back if that failed.
+    /// Writes an intent, syncs all that it builds on, and does what it says;
+    /// takes it back if that failed.
     fn carry_out(
         &self,
-        log: &mut Log,
+        held: &mut Held,
         record: Record,
-        durability: atomic::Durability,
         act: impl FnOnce() -> Result<()>,
     ) -> Result<()> {
-        let before = record
-            .before
-            .as_ref()
-            .map_or(Version::ABSENT, |before| before.version);
-        log.append(record, durability)?;
-        log.sync_names(durability)
-            .and_then(|()| act())
-            .inspect_err(|error| {
-                if !matches!(error, Error::NotDurable { .. }) {
-                    // If this fails too, the state of the disk tells the next.
-                    let aborted = Record {
-                        how: How::Aborted,
-                        ..self.record(before)
-                    };
-                    let _ = log.append(aborted, durability);
-                }
-            })
+        let now = held.now;
+        held.log.append(record)?;
+        self.sync(held).and_then(|()| act()).inspect_err(|error| {
+            if !matches!(error, Error::NotDurable { .. }) {
+                // If this fails too, the state of the disk tells the next.
+                let aborted = Record { how: How::Aborted, ..self.record(now) };
+                let _ = held.log.append(aborted);
+            }
+        })
+    }
+
+    /// Makes durable what was written so far.
+    fn sync(&self, held: &mut Held) -> Result<()> {
+        let durability = self.harness.durability();
+        let mut all = std::mem::take(&mut held.unsynced);
+        if durability == Durability::Disk {
+            all.extend(held.log.unsynced()?);
+        }
+        atomic::sync(&all, durability)
     }
 
     /// A record by this author, now.

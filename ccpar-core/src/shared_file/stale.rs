@@ -6,8 +6,14 @@ use crate::merge::{self, Merge};
 
 /// How many of the newest versions are compared, and how much of their content:
 /// this runs under the lock, in the path of a plain write.
-const VERSIONS: usize = 16;
+const VERSIONS: usize = 32;
 const BYTES: usize = 8 << 20;
+
+/// After how many versions in a row that are no nearer the search ends. A stale
+/// text is the farther from a version the longer its base is behind it, so the
+/// distances fall on the way back to the base; a few may not, where somebody
+/// took a change back.
+const FARTHER: usize = 4;
 
 /// Lines that a text replaced whose author had probably not seen them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +50,12 @@ pub(super) fn look(
     let mut nearest = (total(head_text), None);
     let mut read = 0;
     let mut looked_at = vec![head.version, Version::ABSENT];
+    let mut farther = 0;
     for record in history.recent(VERSIONS)? {
-        if record.how == How::Aborted || looked_at.contains(&record.version) || read > BYTES {
+        if farther == FARTHER || read > BYTES {
+            break;
+        }
+        if record.how == How::Aborted || looked_at.contains(&record.version) {
             continue;
         }
         looked_at.push(record.version);
@@ -55,7 +65,9 @@ pub(super) fn look(
         };
         read += old.len();
         let distance = total(&old);
+        farther += 1;
         if distance < nearest.0 {
+            farther = 0;
             nearest = (distance, Some((record.version, old)));
         }
     }
@@ -64,9 +76,5 @@ pub(super) fn look(
     };
     let merged = Merge::new(&old, text, head_text).keep_theirs();
     let lines = merge::swallowed(&merged, text);
-    Ok((!lines.is_empty()).then_some(Swallowed {
-        base,
-        replaced: head.version,
-        lines,
-    }))
+    Ok((!lines.is_empty()).then_some(Swallowed { base, replaced: head.version, lines }))
 }
