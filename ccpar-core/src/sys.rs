@@ -218,23 +218,22 @@ pub(crate) fn carry_over(from: &File, metadata: &Metadata, to: &File) -> io::Res
 
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 fn copy_attributes(from: &File, to: &File) {
-    use rustix::fs::{XattrFlags, fgetxattr, flistxattr, fsetxattr};
-    let mut empty: [u8; 0] = [];
-    let Ok(size @ 1..) = flistxattr(from, &mut empty) else {
-        return;
+    use rustix::fs::{
+        XattrFlags, fgetxattr, fgetxattr_query, flistxattr, flistxattr_query, fsetxattr,
     };
-    let mut names = vec![0; size];
-    let Ok(size) = flistxattr(from, &mut names[..]) else {
-        return;
+    let list = || {
+        let mut names = vec![0; flistxattr_query(from)?];
+        let size = flistxattr(from, &mut names)?;
+        names.truncate(size);
+        rustix::io::Result::Ok(names)
     };
-    for name in names[..size].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
-        let Ok(size) = fgetxattr(from, name, &mut empty) else {
-            continue;
-        };
-        let mut value = vec![0; size];
-        if let Ok(size) = fgetxattr(from, name, &mut value[..]) {
-            let _ = fsetxattr(to, name, &value[..size], XattrFlags::empty());
-        }
+    let copy = |name: &[u8]| {
+        let mut value = vec![0; fgetxattr_query(from, name)?];
+        let size = fgetxattr(from, name, &mut value)?;
+        fsetxattr(to, name, &value[..size], XattrFlags::empty())
+    };
+    for name in list().unwrap_or_default().split(|byte| *byte == 0).filter(|n| !n.is_empty()) {
+        let _ = copy(name);
     }
 }
 

@@ -1,1 +1,10 @@
 //! Public behaviour, on real files and with real processes.
+
+mod commit;
+mod crash;
+mod ground;
+mod history;
+mod lock;
+mod processes;
+mod support;
+mod tidy;

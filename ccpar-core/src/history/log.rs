@@ -1,0 +1,237 @@
+//! The log of a target: its records, read from either end, and appended to.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+
+use camino::Utf8PathBuf;
+use serde::{Deserialize, Serialize};
+
+use super::Version;
+use crate::atomic::Unsynced;
+use crate::error::{Context as _, Result};
+use crate::sys;
+
+/// How a version came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum How {
+    /// A writer's text, as it was.
+    Write,
+    /// A writer's text, merged with what came in between.
+    Merge,
+    /// Text added at the end.
+    Append,
+    /// A filter run under the lock.
+    Edit,
+    /// An older version, put back.
+    Restore,
+    /// The target was removed.
+    Remove,
+    /// Found on disk: written by something other than ccpar.
+    Outside,
+    /// The line before this one never took effect.
+    Aborted,
+    /// A kind that this release does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+impl std::fmt::Display for How {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            How::Write => "write",
+            How::Merge => "merge",
+            How::Append => "append",
+            How::Edit => "edit",
+            How::Restore => "restore",
+            How::Remove => "remove",
+            How::Outside => "outside",
+            How::Aborted => "aborted",
+            How::Unknown => "unknown",
+        })
+    }
+}
+
+/// What stood on disk when an intent was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Before {
+    /// Its version.
+    pub version: Version,
+    /// Which file it was (device and inode): the same bytes in another file
+    /// were written by somebody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<(u64, u64)>,
+}
+
+/// One line of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Its number, growing from 1.
+    pub n: u64,
+    /// What the target holds if this took effect.
+    pub version: Version,
+    /// How it came about.
+    pub how: How,
+    /// When, in milliseconds since 1970.
+    pub time: u64,
+    /// The versions it was made from: what stood there, then the writer's own
+    /// text where that is another.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parents: Vec<Version>,
+    /// What its text was made from, as known or inferred.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Version>,
+    /// How many lines of others its author replaced without having seen them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<usize>,
+    /// The records whose losses this one makes good, by number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closes: Vec<u64>,
+    /// Whose it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// The branch that session worked on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// The process that wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// Lines that came in and lines that went out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<(usize, usize)>,
+    /// What stood on disk; absent for what was found there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Before>,
+}
+
+/// What a log holds: its records, and the lines that cannot be read.
+#[derive(Debug, Default)]
+pub struct Parsed {
+    /// The records, oldest first, those that were aborted included.
+    pub records: Vec<Record>,
+    /// The number of each broken line, counted from 1, and what is wrong.
+    pub broken: Vec<(u64, String)>,
+}
+
+impl Parsed {
+    /// Reads a log. Cannot fail: what cannot be read is named in the result.
+    pub fn new(text: &[u8]) -> Parsed {
+        let mut parsed = Parsed::default();
+        // A last line without its newline is torn; see the module's page.
+        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+        for (line, number) in text[..whole].split_inclusive(|byte| *byte == b'\n').zip(1..) {
+            match Line::parse(line) {
+                Ok(Line::Record(record)) => parsed.records.push(*record),
+                Ok(Line::Header) => {}
+                Err(problem) => parsed.broken.push((number, problem)),
+            }
+        }
+        parsed
+    }
+
+    /// The records that took effect, oldest first.
+    pub fn effective(&self) -> impl DoubleEndedIterator<Item = &Record> {
+        let aborted =
+            |index: usize| self.records.get(index + 1).is_some_and(|next| next.how == How::Aborted);
+        self.records
+            .iter()
+            .enumerate()
+            .filter(move |(index, record)| record.how != How::Aborted && !aborted(*index))
+            .map(|(_, record)| record)
+    }
+}
+
+/// A line of the log: a record, or the header that opens the file.
+enum Line {
+    Record(Box<Record>),
+    Header,
+}
+
+impl Line {
+    fn parse(line: &[u8]) -> std::result::Result<Line, String> {
+        if format_of(line).is_some() {
+            return Ok(Line::Header);
+        }
+        serde_json::from_slice(line)
+            .map(|record| Line::Record(Box::new(record)))
+            .map_err(|problem| problem.to_string())
+    }
+}
+
+/// A log, open for appending under the target's lock.
+#[derive(Debug)]
+pub(crate) struct Log {
+    file: File,
+    path: Utf8PathBuf,
+    dir: Utf8PathBuf,
+    /// Where the last whole line ends.
+    whole: u64,
+    head: Option<Record>,
+}
+
+impl Log {
+    pub(super) fn new(file: File, path: Utf8PathBuf, dir: Utf8PathBuf) -> Result<Log> {
+        let (records, whole) = tail(&file, 1).context("read", &path)?;
+        Ok(Log { file, path, dir, whole, head: records.into_iter().next() })
+    }
+
+    /// The newest record: what the target should hold.
+    pub(crate) fn head(&self) -> Option<&Record> {
+        self.head.as_ref()
+    }
+
+    /// Appends a record, numbering it, and makes it the head. The log has still
+    /// to be synced.
+    pub(crate) fn append(&mut self, mut record: Record) -> Result<()> {
+        record.n = self.head.as_ref().map_or(1, |head| head.n + 1);
+        let mut line = serde_json::to_vec(&record).expect("a record is plain data");
+        line.push(b'\n');
+        if self.file.metadata().context("examine", &self.path)?.len() > self.whole {
+            self.file.set_len(self.whole).context("cut the torn end of", &self.path)?;
+        }
+        self.file.write_all(&line).context("write", &self.path).inspect_err(|_| {
+            let _ = self.file.set_len(self.whole);
+        })?;
+        self.whole += line.len() as u64;
+        self.head = Some(record);
+        Ok(())
+    }
+
+    /// What has to be synced for its records and new contents to be durable.
+    pub(crate) fn unsynced(&self) -> Result<[Unsynced; 2]> {
+        let log = self.file.try_clone().context("sync", &self.path)?;
+        Ok([Unsynced::new(log, self.path.clone()), Unsynced::folder(&self.dir)?])
+    }
+}
+
+/// Reads records from the end of a log, newest first, until there are `most`;
+/// and where its last whole line ends. More may come than were asked for.
+pub(super) fn tail(log: &File, most: usize) -> io::Result<(Vec<Record>, u64)> {
+    let len = log.metadata()?.len();
+    // A line has some 400 bytes.
+    let mut size = 512 * (most as u64).max(8);
+    loop {
+        let start = len.saturating_sub(size);
+        let text = sys::read_range(log, start..len)?;
+        // The first line of the piece may be cut off, unless it opens the file.
+        let from = if start == 0 {
+            0
+        } else {
+            text.iter().position(|byte| *byte == b'\n').map_or(text.len(), |first| first + 1)
+        };
+        let parsed = Parsed::new(&text[from..]);
+        if parsed.records.len() >= most || start == 0 {
+            let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+            return Ok((parsed.records.into_iter().rev().collect(), start + whole as u64));
+        }
+        size = size.saturating_mul(8);
+    }
+}
+
+/// The format from the first bytes of a log, whose header begins with it.
+pub(super) fn format_of(start: &[u8]) -> Option<u64> {
+    let rest = start.strip_prefix(br#"{"format":"#)?;
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()
+}

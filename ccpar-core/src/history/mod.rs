@@ -1,0 +1,264 @@
+//! Every version that a target had, and what each holder has seen of it.
+//!
+//! A version is known by the SHA-256 of its content, so `sha256sum FILE` names
+//! it too. Contents are kept whole, once each. A log beside them tells in which
+//! order they came, from whom, and from which parents.
+//!
+//! # Format
+//! `log.jsonl`, one object a line, appended under the target's lock:
+//!
+//! ```text
+//! {"format":1,"target":"/home/ada/.claude/skills/INDEX.md"}
+//! {"n":1,"version":"9f86…","how":"outside","time":1790000000000,…}
+//! ```
+//!
+//! A line is an *intent*: it is written before the target is replaced, and it
+//! carries what stood there ([`Before`]). It took effect if the target holds
+//! its version, or if a later line builds on it; if the target still is what it
+//! was before, the next to look appends a line `aborted`. Fields that a reader
+//! does not know are ignored. A last line without its newline was torn by a
+//! crash: it is cut off before anything is appended. Any other line that cannot
+//! be read is passed over and named.
+//!
+//! `<hash>`: the content. It is checked against its name whenever it is read.
+//! A file that was torn by a crash is written anew by the next to put it.
+
+mod log;
+mod version;
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::time::SystemTime;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Serialize;
+
+use crate::atomic::Unsynced;
+use crate::error::{Context as _, Error, Result};
+use crate::{layout, sys};
+
+use log::{format_of, tail};
+
+pub(crate) use log::Log;
+pub use log::{Before, How, Parsed, Record};
+pub use version::Version;
+
+/// The format that this code writes; a log of a later one is left alone.
+const FORMAT: u64 = 1;
+
+/// The versions of one target.
+#[derive(Debug, Clone)]
+pub struct History {
+    root: Utf8PathBuf,
+    dir: Utf8PathBuf,
+    target: std::path::PathBuf,
+}
+
+impl History {
+    /// The history of the target with this canonical path. Nothing is created
+    /// before there is something to keep.
+    pub fn new(root: &Utf8Path, canonical: &Path) -> History {
+        History {
+            root: root.to_owned(),
+            dir: layout::history_dir(root, canonical),
+            target: canonical.to_owned(),
+        }
+    }
+
+    /// Keeps a content. Takes no lock: a content that is there already is
+    /// touched, so that a prune spares it. Survives the death of this process,
+    /// not a power loss.
+    pub fn put(&self, content: &[u8]) -> Result<Version> {
+        let version = Version::of(content);
+        let Unsynced { .. } = self.put_as(version, content)?;
+        Ok(version)
+    }
+
+    /// Keeps a content whose version is known. The file that is returned has
+    /// still to be synced, and its folder.
+    pub(crate) fn put_as(&self, version: Version, content: &[u8]) -> Result<Unsynced> {
+        let path = self.content_file(version).into_std_path_buf();
+        let file = match sys::create_private(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.create_dir()?;
+                sys::create_private(&path)
+            }
+            done => done,
+        };
+        let file = match file {
+            Ok(mut file) => {
+                // What an error leaves half written stays: nobody takes it for
+                // whole, and another process may be completing it by now.
+                file.write_all(content).context("write", &path)?;
+                file
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let file = sys::open_private(&path, false).context("open", &path)?;
+                let len = file.metadata().context("examine", &path)?.len();
+                if sys::read_range(&file, 0..len).context("read", &path)? == content {
+                    let _ = file.set_modified(SystemTime::now());
+                } else {
+                    // Torn by a crash, or being written at this moment by
+                    // another process: with the very bytes that we write, so
+                    // that both writing in place comes out whole.
+                    sys::write_at(&file, content, 0).context("write", &path)?;
+                    file.set_len(content.len() as u64).context("write", &path)?;
+                }
+                file
+            }
+            Err(error) => return Err(error).context("create", &path),
+        };
+        Ok(Unsynced::new(file, path))
+    }
+
+    /// The content of a version; `None` if it is not kept here.
+    ///
+    /// # Errors
+    /// [`Error::Record`] if what is kept is not what its name says.
+    pub fn get(&self, version: Version) -> Result<Option<Vec<u8>>> {
+        if version.is_absent() {
+            return Ok(Some(Vec::new()));
+        }
+        let path = self.content_file(version);
+        let content = match fs::read(&path) {
+            Ok(content) => content,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).context("read", &path),
+        };
+        if Version::of(&content) == version {
+            Ok(Some(content))
+        } else {
+            let problem = "the content is not the one that its name says: it was damaged, or the \
+                           machine crashed while it was written";
+            Err(Error::Record { path: path.into(), line: 0, problem: problem.to_owned() })
+        }
+    }
+
+    /// Every record of the log.
+    pub fn records(&self) -> Result<Parsed> {
+        let path = self.log_file();
+        match fs::read(&path) {
+            Ok(text) => {
+                if let Some(format) = format_of(&text) {
+                    self.check_format(format)?;
+                }
+                Ok(Parsed::new(&text))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Parsed::default()),
+            Err(error) => Err(error).context("read", &path),
+        }
+    }
+
+    /// The newest records that can be read, newest first, at most `most`: only
+    /// the end of the log is read.
+    pub fn recent(&self, most: usize) -> Result<Vec<Record>> {
+        let log = match File::open(self.log_file()) {
+            Ok(log) => log,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error).context("read", self.log_file()),
+        };
+        let (mut records, _) = tail(&log, most).context("read", self.log_file())?;
+        records.truncate(most);
+        Ok(records)
+    }
+
+    /// Opens the log to append to it. The caller holds the target's lock.
+    pub(crate) fn open_log(&self) -> Result<Log> {
+        let path = self.log_file();
+        let std_path = path.as_std_path();
+        let open = || sys::open_private(std_path, true);
+        let mut file = match open() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.create_dir()?;
+                open()
+            }
+            done => done,
+        }
+        .context("open", &path)?;
+        if file.metadata().context("examine", &path)?.len() == 0 {
+            file.write_all(&self.header()).context("write", &path)?;
+        } else {
+            let mut start = [0; 64];
+            let read = sys::read_at(&file, &mut start, 0).context("read", &path)?;
+            if let Some(format) = format_of(&start[..read]) {
+                self.check_format(format)?;
+            }
+        }
+        Log::new(file, path, self.dir.clone())
+    }
+
+    /// What a holder has seen of the target.
+    pub fn seen(&self, holder: &str) -> Option<Version> {
+        let text = fs::read_to_string(layout::seen_file(&self.root, holder, &self.target)).ok()?;
+        text.trim_end().parse().ok()
+    }
+
+    /// Notes what a holder has seen. Written in place: it is shorter than a
+    /// page, and half of it is no version.
+    pub(crate) fn set_seen(&self, holder: &str, version: Version) -> Result<()> {
+        let path = layout::seen_file(&self.root, holder, &self.target);
+        let path = path.as_std_path();
+        let file = match sys::open_private(path, false) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let dir = path.parent().unwrap_or(path);
+                sys::create_private_dir_all(dir, self.root.as_std_path()).context("create", dir)?;
+                sys::open_private(path, false)
+            }
+            done => done,
+        }
+        .context("open", path)?;
+        sys::write_at(
+            &file,
+            format!("{version:<64}\n", version = version.to_string()).as_bytes(),
+            0,
+        )
+        .context("write", path)
+    }
+
+    fn content_file(&self, version: Version) -> Utf8PathBuf {
+        self.dir.join(version.to_string())
+    }
+
+    fn log_file(&self) -> Utf8PathBuf {
+        self.dir.join("log.jsonl")
+    }
+
+    fn create_dir(&self) -> Result<()> {
+        sys::create_private_dir_all(self.dir.as_std_path(), self.root.as_std_path())
+            .context("create", &self.dir)
+    }
+
+    fn header(&self) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Header<'a> {
+            format: u64,
+            target: std::borrow::Cow<'a, str>,
+            /// The path's bytes in hex where it is not UTF-8.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            target_bytes: Option<String>,
+        }
+        let target_bytes = match self.target.to_str() {
+            Some(_) => None,
+            None => Some(layout::hex(self.target.as_os_str().as_encoded_bytes())),
+        };
+        let header = Header { format: FORMAT, target: self.target.to_string_lossy(), target_bytes };
+        let mut line = serde_json::to_vec(&header).expect("text is plain data");
+        line.push(b'\n');
+        line
+    }
+
+    fn check_format(&self, format: u64) -> Result<()> {
+        if format <= FORMAT {
+            return Ok(());
+        }
+        Err(Error::Record {
+            path: self.log_file().into(),
+            line: 1,
+            problem: format!(
+                "the log has format {format}, and this ccpar knows formats up to {FORMAT}: use \
+                 the newer ccpar that wrote it"
+            ),
+        })
+    }
+}

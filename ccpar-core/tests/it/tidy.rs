@@ -1,0 +1,117 @@
+//! The plan of the house, held against the source.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Which modules each may import. What is not named here may not exist.
+const MAY_IMPORT: [(&str, &[&str]); 12] = [
+    ("error", &["lock"]),
+    ("sys", &[]),
+    ("lock", &["error", "sys"]),
+    ("atomic", &["error", "sys", "target"]),
+    ("layout", &[]),
+    ("merge", &[]),
+    ("target", &["error"]),
+    ("checkout", &[]),
+    ("history", &["error", "sys", "atomic", "layout"]),
+    ("harness", &["error", "sys", "atomic", "lock", "shared_file"]),
+    (
+        "shared_file",
+        &["error", "atomic", "harness", "history", "layout", "lock", "merge", "target"],
+    ),
+    ("lib", &["error", "atomic", "checkout", "harness", "history", "lock", "shared_file"]),
+];
+
+/// Who may name a foreign crate.
+const OWNERS: [(&str, &[&str]); 6] = [
+    ("fd_lock", &["lock"]),
+    ("similar", &["merge"]),
+    ("rustix", &["sys"]),
+    ("sha2", &["history", "layout"]),
+    ("thiserror", &["error"]),
+    ("serde_json", &["lock", "history", "merge"]),
+];
+
+/// The source of each module without its tests and comments, by module name.
+fn modules() -> BTreeMap<String, String> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut modules: BTreeMap<String, String> = BTreeMap::new();
+    for path in files(&src) {
+        let inner = path.strip_prefix(&src).unwrap();
+        let name = inner.components().next().unwrap().as_os_str().to_string_lossy();
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text.split("#[cfg(test)]\nmod ").next().unwrap();
+        let code: String = code
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .collect::<Vec<_>>()
+            .join("\n");
+        *modules.entry(name.trim_end_matches(".rs").to_owned()).or_default() += &code;
+    }
+    modules
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .collect()
+}
+
+#[test]
+fn modules_import_only_what_lies_below_them() {
+    let modules = modules();
+    let names: Vec<_> = modules.keys().map(String::as_str).collect();
+    let mut planned: Vec<_> = MAY_IMPORT.iter().map(|(name, _)| *name).collect();
+    planned.sort_unstable();
+    assert_eq!(names, planned);
+    for (name, may) in MAY_IMPORT {
+        let code = &modules[name];
+        for other in names.iter().filter(|other| **other != name && !may.contains(other)) {
+            for import in [format!("crate::{other}::"), format!("crate::{other};")] {
+                assert!(!code.contains(&import), "{name} imports {other}");
+            }
+            let grouped =
+                code.split("use crate::{").skip(1).filter_map(|use_| use_.split('}').next());
+            for group in grouped {
+                let words: Vec<_> = group.split([',', ' ', ':']).collect();
+                assert!(!words.contains(other), "{name} imports {other}");
+            }
+        }
+    }
+}
+
+#[test]
+fn each_foreign_crate_has_its_owners() {
+    for (name, code) in modules() {
+        for (krate, owners) in OWNERS {
+            let used = code.contains(&format!("{krate}::"));
+            assert!(!used || owners.contains(&&*name), "{name} uses {krate}");
+        }
+    }
+}
+
+#[test]
+fn merge_and_layout_are_pure() {
+    let modules = modules();
+    for name in ["merge", "layout"] {
+        for impure in ["std::fs", "std::env", "std::time", "std::io", "std::process"] {
+            assert!(!modules[name].contains(impure), "{name} uses {impure}");
+        }
+    }
+}
+
+#[test]
+fn no_room_is_too_large() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    for folder in ["ccpar-core/src", "ccpar-cli/src"] {
+        for path in files(&root.join(folder)) {
+            let text = fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]\nmod ").next().unwrap();
+            let lines = code.lines().filter(|line| !line.trim_start().starts_with("//")).count();
+            assert!(lines <= 450, "{} has {lines} lines: is it two rooms?", path.display());
+        }
+    }
+}
