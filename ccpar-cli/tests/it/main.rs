@@ -1,1 +1,8 @@
 //! What a user types, and gets.
+
+mod demo;
+mod faults;
+mod locking;
+mod merging;
+mod support;
+mod writing;

@@ -135,6 +135,19 @@ impl History {
         }
     }
 
+    /// The versions that are kept here and begin with these hex digits, those
+    /// included that were only read and never stood at the head of the log.
+    pub(crate) fn beginning_with(&self, digits: &str) -> Result<Vec<Version>> {
+        let entries = match fs::read_dir(&self.dir) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error).context("list", &self.dir),
+        };
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let fits = names.filter(|name| name.starts_with(&digits.to_ascii_lowercase()));
+        Ok(fits.filter_map(|name| name.parse().ok()).collect())
+    }
+
     /// Every record of the log.
     pub fn records(&self) -> Result<Parsed> {
         let path = self.log_file();

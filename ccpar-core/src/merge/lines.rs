@@ -194,6 +194,11 @@ pub(crate) fn distance(a: &[u8], b: &[u8]) -> (usize, usize) {
     (sum(1), sum(-1))
 }
 
+/// How many lines a text has, empty ones aside.
+pub(crate) fn line_count(text: &[u8]) -> usize {
+    text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count()
+}
+
 /// The lines of `whole` that `text` lacks, in their order, blank lines aside.
 pub(crate) fn swallowed(whole: &[u8], text: &[u8]) -> Vec<Vec<u8>> {
     let mut count: HashMap<&[u8], usize> = HashMap::new();

@@ -31,7 +31,8 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::path::Path;
 
-pub(crate) use lines::{Lines, distance, swallowed};
+use lines::Lines;
+pub(crate) use lines::{distance, line_count, swallowed};
 
 /// What a text is taken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -340,15 +340,7 @@ impl<'h> SharedFile<'h> {
             return Ok(record.version);
         }
         let is_prefix = wanted.len() >= 4 && wanted.bytes().all(|c| c.is_ascii_hexdigit());
-        let mut fits: Vec<Version> = parsed
-            .effective()
-            .map(|record| record.version)
-            .filter(|version| {
-                is_prefix && version.to_string().starts_with(&wanted.to_ascii_lowercase())
-            })
-            .collect();
-        fits.sort();
-        fits.dedup();
+        let fits = if is_prefix { history.beginning_with(wanted)? } else { Vec::new() };
         match fits[..] {
             [version] => Ok(version),
             [] => Err(unknown(match parsed.effective().next_back() {

@@ -31,7 +31,8 @@ pub struct Swallowed {
 /// are swallowed.
 ///
 /// The distance is the number of lines that one has and the other lacks. In a
-/// tie the newer version wins: nothing is called swallowed without a reason.
+/// tie the newer version wins, and a version of which the text keeps less than
+/// half is no candidate: nothing is called swallowed without a reason.
 pub(super) fn look(
     history: &History,
     head: Option<&Record>,
@@ -43,11 +44,8 @@ pub(super) fn look(
     if head.version.is_absent() || merge::swallowed(head_text, text).is_empty() {
         return Ok(None);
     }
-    let total = |old: &[u8]| {
-        let (added, removed) = merge::distance(old, text);
-        added + removed
-    };
-    let mut nearest = (total(head_text), None);
+    let (added, removed) = merge::distance(head_text, text);
+    let mut nearest = (added + removed, None);
     let mut read = 0;
     let mut looked_at = vec![head.version, Version::ABSENT];
     let mut farther = 0;
@@ -64,11 +62,12 @@ pub(super) fn look(
             continue;
         };
         read += old.len();
-        let distance = total(&old);
+        let (added, removed) = merge::distance(&old, text);
+        let kept = merge::line_count(&old) - removed;
         farther += 1;
-        if distance < nearest.0 {
+        if added + removed < nearest.0 && kept > 0 && kept >= removed {
             farther = 0;
-            nearest = (distance, Some((record.version, old)));
+            nearest = (added + removed, Some((record.version, old)));
         }
     }
     let Some((base, old)) = nearest.1 else {

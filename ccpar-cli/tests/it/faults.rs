@@ -1,0 +1,171 @@
+//! Every sync, rename and write fails once; the disk is full; the folder is
+//! read-only. The text is the old one or the new one, and the next run works.
+
+use std::process::Command;
+
+use crate::support::{CCPAR, Home, Ran, run, there_is};
+
+const OLD: &str = "old text\n";
+const NEW: &str = "new text\n";
+
+fn strace_works() -> bool {
+    if !cfg!(target_os = "linux") || !there_is("strace") {
+        return false;
+    }
+    let works = Command::new("strace").args(["-o", "/dev/null", "true"]).status();
+    let works = works.is_ok_and(|status| status.success());
+    if !works {
+        eprintln!("SKIPPED: strace may not trace here");
+    }
+    works
+}
+
+/// Runs a write with the `nth` call of a system call failing, and says whether
+/// it got that far.
+fn write_failing(home: &Home, call: &str, nth: u32, fault: &str) -> (Ran, bool) {
+    let mut command = home.command("strace");
+    command.args(["-f", "-o", "trace", "-e", &format!("trace={call}")]);
+    command.args(["-e", &format!("inject={call}:{fault}:when={nth}")]);
+    command.args([CCPAR, "locked-write", "notes.md"]);
+    let ran = run(&mut command, NEW.as_bytes());
+    let hit = home.text("trace").contains("(INJECTED)")
+        || home.text("trace").contains("killed by SIGKILL");
+    (ran, hit)
+}
+
+fn fresh() -> Home {
+    let home = Home::new();
+    home.pipe(&["locked-write", "notes.md"], OLD).quiet();
+    home
+}
+
+/// The next run works, sweeps, and the history is sound.
+fn works_again(home: &Home, context: &str) {
+    std::fs::remove_file(home.path("trace")).unwrap();
+    let ran = home.pipe(&["locked-write", "notes.md"], "next\n");
+    assert_eq!(ran.code, 0, "{context}: {ran:?}");
+    assert_eq!(home.text("notes.md"), "next\n", "{context}");
+    assert_eq!(home.names(), ["notes.md"], "{context}: litter");
+    let log = home.ccpar(&["log", "notes.md"]);
+    assert_eq!(log.code, 0, "{context}: {log:?}");
+}
+
+#[test]
+fn each_call_that_fails_leaves_the_old_text_or_the_new_and_tells_the_truth() {
+    if !strace_works() {
+        return;
+    }
+    for (call, fault) in [
+        ("fsync", "error=EIO"),
+        ("rename", "error=EIO"),
+        ("write", "error=ENOSPC"),
+        ("fchmod", "error=EPERM"),
+        ("flock", "error=ENOLCK"),
+    ] {
+        let mut hits = 0;
+        for nth in 1..40 {
+            let context = format!("{call} number {nth} fails with {fault}");
+            let home = fresh();
+            let (ran, hit) = write_failing(&home, call, nth, fault);
+            if !hit {
+                break;
+            }
+            hits += 1;
+            let text = home.text("notes.md");
+            match ran.code {
+                0 => assert_eq!(text, NEW, "{context}: acknowledged"),
+                _ if ran.stderr.contains("not known to be durable") => {
+                    assert_eq!(text, NEW, "{context}");
+                }
+                code => {
+                    assert_eq!((code, &*text), (2, OLD), "{context}: {ran:?}");
+                    assert!(ran.stderr.contains("cannot"), "{context}: {ran:?}");
+                }
+            }
+            works_again(&home, &context);
+        }
+        assert!(hits > 0, "{call} was never called");
+        let least = if call == "fsync" { 4 } else { 1 };
+        assert!(hits >= least, "{call} was called {hits} times");
+    }
+}
+
+#[test]
+fn killed_at_each_call_leaves_the_old_text_or_the_new() {
+    if !strace_works() {
+        return;
+    }
+    for call in ["openat", "write", "fsync", "rename", "fchmod", "pwrite64", "close"] {
+        let mut hits = 0;
+        for nth in 1..60 {
+            let context = format!("killed at {call} number {nth}");
+            let home = fresh();
+            let (ran, hit) = write_failing(&home, call, nth, "signal=KILL");
+            if !hit {
+                break;
+            }
+            hits += 1;
+            let text = home.text("notes.md");
+            assert!([OLD, NEW].contains(&&*text), "{context}: {text:?}, {ran:?}");
+            works_again(&home, &context);
+        }
+        assert!(hits > 0, "{call} was never called");
+    }
+}
+
+#[test]
+fn a_full_disk_changes_nothing_and_is_said() {
+    if !cfg!(target_os = "linux") || !there_is("mount") {
+        return;
+    }
+    let home = Home::new();
+    let mounted = home.sh("mkdir disk && mount -t tmpfs -o size=256k none disk");
+    if mounted.code != 0 {
+        eprintln!("SKIPPED: no tmpfs can be mounted here: {}", mounted.stderr);
+        return;
+    }
+    let write = |root: &str, text: &str| {
+        let mut command = home.command(CCPAR);
+        command.args(["locked-write", "disk/notes.md"]).env("CCPAR_ROOT", home.path(root));
+        run(&mut command, text.as_bytes())
+    };
+    let large = "x".repeat(400 << 10);
+    for root in ["root", "disk/root"] {
+        write(root, OLD).quiet();
+        write(root, &large).ended(2, "cannot write");
+        assert_eq!(home.text("disk/notes.md"), OLD);
+        let names = home.sh("ls -A disk | grep -v root").stdout;
+        assert_eq!(names, "notes.md\n", "root in {root}");
+        home.sh("rm -rf disk/root/history").quiet();
+        write(root, NEW).ended(0, "");
+        home.sh("rm -rf disk/*").quiet();
+    }
+    home.sh("umount disk").quiet();
+}
+
+#[test]
+fn a_read_only_folder_is_named_and_nothing_changes() {
+    let home = Home::new();
+    home.sh("mkdir folder; echo old > folder/notes.md; chmod 0555 folder").quiet();
+    let ran = home.pipe(&["locked-write", "folder/notes.md"], NEW);
+    // To root everything is writable.
+    if ran.code == 0 {
+        assert_eq!(home.text("folder/notes.md"), NEW);
+    } else {
+        let ran = ran.ended(2, "cannot create");
+        assert!(ran.stderr.contains("folder"), "{ran:?}");
+        assert_eq!(home.text("folder/notes.md"), "old\n");
+    }
+    home.sh("chmod 0755 folder").quiet();
+}
+
+#[test]
+fn an_umask_of_nothing_leaves_the_root_usable_and_private() {
+    let home = Home::new();
+    home.sh("umask 0777; echo a | ccpar locked-write n.md; chmod 0644 n.md").quiet();
+    home.sh("umask 0; echo b | ccpar locked-write n.md").quiet();
+    let open = home.sh("find .claude/ccpar -perm /077").quiet();
+    assert_eq!(open, "", "readable by others");
+    let closed = home.sh("find .claude/ccpar -type f ! -perm 0600").quiet();
+    assert_eq!(closed, "");
+}

@@ -1,0 +1,55 @@
+//! `ccpar merge`, alone and under git.
+
+use crate::support::{Home, there_is};
+
+#[test]
+fn it_prints_the_merge_and_says_whether_it_is_clean() {
+    let home = Home::new();
+    home.write("b", "1\n2\n3\n");
+    home.write("o", "1\n2\n3\nours\n");
+    home.write("t", "theirs\n1\n2\n3\n");
+    assert_eq!(home.ccpar(&["merge", "b", "o", "t"]).quiet(), "theirs\n1\n2\n3\nours\n");
+    home.ccpar(&["merge", "b", "o", "t", "-o", "out"]).quiet();
+    assert_eq!(home.text("out"), "theirs\n1\n2\n3\nours\n");
+    home.write("t", "1\nTWO\n3\n");
+    home.write("o", "1\nzwei\n3\n");
+    let ran = home.ccpar(&["merge", "b", "o", "t", "--diff3"]).ended(1, "");
+    assert_eq!(
+        ran.stdout,
+        "1\n<<<<<<< ours\nzwei\n||||||| base\n2\n=======\nTWO\n>>>>>>> theirs\n3\n"
+    );
+    home.ccpar(&["merge", "b", "o", "missing"]).ended(2, "`missing`");
+}
+
+#[test]
+fn git_merges_with_it() {
+    if !there_is("git") {
+        return;
+    }
+    let home = Home::new();
+    let set_up = "set -e
+        git init -q -b main .
+        git config user.name t; git config user.email t@example.org
+        git config merge.ccpar.driver \
+            'ccpar merge %O %A %B -o %A --path %P --marker-size %L'
+        echo '*.md merge=ccpar' > .gitattributes
+        printf -- '- a\\n- z\\n' > index.md; printf 'one\\n' > prose.md
+        git add .; git commit -qm base
+        git checkout -qb theirs
+        printf -- '- a\\n- t\\n- z\\n' > index.md; printf 'theirs\\n' > prose.md
+        git commit -qam theirs
+        git checkout -q main
+        printf -- '- a\\n- o\\n- z\\n' > index.md; git commit -qam ours";
+    let ran = home.sh(set_up);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let ran = home.sh("git merge -q --no-edit theirs");
+    assert_eq!(ran.code, 0, "git alone calls this a conflict: {ran:?}");
+    assert_eq!(home.text("index.md"), "- a\n- t\n- o\n- z\n");
+    assert_eq!(home.text("prose.md"), "theirs\n");
+    let conflict = "set -e
+        git checkout -qb left; printf 'left\\n' > prose.md; git commit -qam left
+        git checkout -q main; printf 'right\\n' > prose.md; git commit -qam right
+        git merge -q --no-edit left";
+    assert_eq!(home.sh(conflict).code, 1);
+    assert!(home.text("prose.md").starts_with("<<<<<<< "), "{}", home.text("prose.md"));
+}
