@@ -89,3 +89,8 @@ pub use harness::{Author, Harness};
 pub use history::{History, Version};
 pub use lock::{Lock, Wait};
 pub use shared_file::{Base, Commit, CommitOptions, Outcome, SharedFile, Snapshot, WithoutBase};
+
+/// The README's Rust code compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

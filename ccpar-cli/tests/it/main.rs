@@ -4,5 +4,6 @@ mod demo;
 mod faults;
 mod locking;
 mod merging;
+mod readme;
 mod support;
 mod writing;

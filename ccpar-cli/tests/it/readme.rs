@@ -1,0 +1,54 @@
+//! Each block of shell in the README works as it stands there, in its order.
+
+use crate::support::{Home, there_is};
+
+#[test]
+fn the_blocks_of_shell_work_as_they_stand() {
+    if !there_is("bash") || !there_is("git") || !there_is("flock") {
+        return;
+    }
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let home = Home::new();
+    home.sh("git init -q .").quiet();
+    let mut run = 0;
+    for block in readme.split("```sh\n").skip(1) {
+        let block = block.split("```").next().unwrap();
+        // What builds ccpar ran before this test could.
+        if block.contains("cargo ") {
+            continue;
+        }
+        let mut command = home.command("bash");
+        let ran = crate::support::run(command.args(["-euc", block]), b"");
+        assert_eq!(ran.code, 0, "{block}\n{ran:?}");
+        run += 1;
+    }
+    assert!(run >= 6, "only {run} blocks were found");
+    assert_eq!(home.text("notes.md"), "# Notes\n");
+}
+
+#[test]
+fn the_examples_do_what_they_say() {
+    // Cargo builds the examples of `ccpar-core` beside the programs it tests.
+    let target = std::path::Path::new(crate::support::CCPAR).parent().unwrap();
+    let home = Home::new();
+    let example = |name: &str, words: &[&str]| {
+        let path = target.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+        if !path.exists() {
+            eprintln!("SKIPPED: example {name} is not built: run `cargo test` for the workspace");
+            return None;
+        }
+        Some(crate::support::run(home.command(path).args(words), b"").quiet())
+    };
+    for entry in ["- one", "- two"] {
+        if example("shared_index", &["INDEX.md", entry]).is_none() {
+            return;
+        }
+    }
+    assert_eq!(home.text("INDEX.md"), "- one\n- two\n");
+    example("undo", &["INDEX.md"]);
+    assert_eq!(home.text("INDEX.md"), "- one\n");
+    for count in ["1\n", "2\n"] {
+        assert_eq!(example("counter", &["COUNT"]).as_deref(), Some(count));
+    }
+}

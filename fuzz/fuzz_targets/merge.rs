@@ -1,0 +1,24 @@
+//! Any three texts merge without a panic, and the laws hold.
+#![no_main]
+
+use ccpar_core::merge::{Markers, Merge, Rules};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|texts: (&[u8], &[u8], &[u8])| {
+    let (base, ours, theirs) = texts;
+    for rules in [Rules::Lines, Rules::Json] {
+        let merge = |base, ours, theirs| Merge::with_rules(rules, base, ours, theirs);
+        let merged = merge(base, ours, theirs);
+        let _ = merged.with_markers(Markers { diff3: true, ..Markers::default() });
+        let _ = merged.keep_theirs();
+        // What nobody or both did is done, and what one did is taken.
+        for (ours, theirs, expected) in
+            [(ours, ours, ours), (base, theirs, theirs), (ours, base, ours)]
+        {
+            let merged = merge(base, ours, theirs);
+            assert!(merged.is_clean());
+            assert_eq!(merged.keep_theirs(), expected);
+        }
+        assert_eq!(merged.is_clean(), merge(base, theirs, ours).is_clean());
+    }
+});
