@@ -4,10 +4,13 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::hash::Hash;
 use std::ops::Range;
 
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
+use super::entry::{self, Mark};
+use super::refine::{Side, Texts};
 use super::{Region, Resolution};
 
 /// A text as its lines, without their newlines.
@@ -53,9 +56,9 @@ pub(super) fn join(lines: &[Cow<'_, [u8]>], newline_at_end: bool) -> Vec<u8> {
 
 /// A change of one side: these lines of base became those of the side.
 #[derive(Debug, Clone)]
-struct Edit {
-    base: Range<usize>,
-    side: Range<usize>,
+pub(super) struct Edit {
+    pub(super) base: Range<usize>,
+    pub(super) side: Range<usize>,
 }
 
 /// Cuts the three texts into regions and resolves those that both changed.
@@ -66,9 +69,12 @@ pub(super) fn regions<'a>(
     base: &Lines<'a>,
     ours: &Lines<'a>,
     theirs: &Lines<'a>,
+    markdown: bool,
 ) -> Vec<Region<'a>> {
     let ids = intern([&base.lines, &ours.lines, &theirs.lines]);
-    let (by_ours, by_theirs) = (edits(&ids[0], &ids[1]), edits(&ids[0], &ids[2]));
+    let (by_ours, by_theirs) = (diff(&ids[0], &ids[1]), diff(&ids[0], &ids[2]));
+    // Only a region that both sides changed needs to know what its lines are.
+    let mut marks: Option<[Vec<Mark<'a>>; 3]> = None;
 
     let mut regions = Vec::new();
     // Where the next region begins in base, ours and theirs.
@@ -76,9 +82,7 @@ pub(super) fn regions<'a>(
     let (mut o, mut t) = (by_ours.iter().peekable(), by_theirs.iter().peekable());
     loop {
         let starts = [o.peek(), t.peek()].map(|edit| edit.map(|edit| edit.base.start));
-        let Some(start) = starts.into_iter().flatten().min() else {
-            break;
-        };
+        let Some(start) = starts.into_iter().flatten().min() else { break };
         let same = start - at[0];
         push(&mut regions, &mut at, same, Resolution::Unchanged, [0, 0, 0]);
 
@@ -104,11 +108,22 @@ pub(super) fn regions<'a>(
         let resolution = match changed {
             [true, false] => Resolution::Ours,
             [false, true] => Resolution::Theirs,
-            _ if ids[1][ours_range.clone()] == ids[2][theirs_range.clone()] => Resolution::Same,
-            _ if len == 0 => both_added(&ours.lines[ours_range], &theirs.lines[theirs_range]),
+            _ if ids[1][ours_range] == ids[2][theirs_range] => Resolution::Same,
             _ => Resolution::Conflict,
         };
+        let is_conflict = resolution == Resolution::Conflict;
         push(&mut regions, &mut at, 0, resolution, [len, in_ours, in_theirs]);
+        if is_conflict && let Some(region) = regions.pop() {
+            let marks = marks.get_or_insert_with(|| {
+                [base, ours, theirs].map(|text| entry::mark(&text.lines, markdown))
+            });
+            let texts = Texts {
+                base: Side { lines: &base.lines, ids: &ids[0], marks: &marks[0] },
+                ours: Side { lines: &ours.lines, ids: &ids[1], marks: &marks[1] },
+                theirs: Side { lines: &theirs.lines, ids: &ids[2], marks: &marks[2] },
+            };
+            regions.extend(texts.refine(region, markdown));
+        }
     }
     let same = base.lines.len() - at[0];
     push(&mut regions, &mut at, same, Resolution::Unchanged, [0, 0, 0]);
@@ -130,22 +145,6 @@ fn push<'a>(
     }
 }
 
-/// Both sides added at one place: both are kept, theirs first, each block
-/// whole; a block that the other holds is taken once.
-fn both_added<'a>(ours: &[&'a [u8]], theirs: &[&'a [u8]]) -> Resolution<'a> {
-    let holds = |outer: &[&[u8]], inner: &[&[u8]]| {
-        outer.len() >= inner.len() && outer.windows(inner.len()).any(|window| window == inner)
-    };
-    let lines: Vec<&'a [u8]> = if holds(theirs, ours) {
-        theirs.to_vec()
-    } else if holds(ours, theirs) {
-        ours.to_vec()
-    } else {
-        [theirs, ours].concat()
-    };
-    Resolution::BothAdded(lines.into_iter().map(Cow::Borrowed).collect())
-}
-
 /// Numbers lines so that equal lines have equal numbers.
 fn intern<const N: usize>(texts: [&Vec<&[u8]>; N]) -> [Vec<u32>; N] {
     let mut ids = HashMap::new();
@@ -163,7 +162,8 @@ fn intern<const N: usize>(texts: [&Vec<&[u8]>; N]) -> [Vec<u32>; N] {
     })
 }
 
-fn edits(base: &[u32], side: &[u32]) -> Vec<Edit> {
+/// What a side changed, in order; no two changes touch.
+pub(super) fn diff<T: Eq + Hash>(base: &[T], side: &[T]) -> Vec<Edit> {
     let mut edits: Vec<Edit> = Vec::new();
     for op in capture_diff_slices(Algorithm::Histogram, base, side) {
         if matches!(op, DiffOp::Equal { .. }) {

@@ -24,8 +24,11 @@
 //! );
 //! ```
 
+mod entry;
 mod json;
 mod lines;
+mod refine;
+mod words;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -40,6 +43,9 @@ pub(crate) use lines::{distance, line_count, swallowed};
 pub enum Rules {
     /// Lines.
     Lines,
+    /// Markdown: entries of lists and rows of tables, headings and fields of the
+    /// front matter are known by their keys, other lines by their words.
+    Markdown,
     /// JSON: a merge that would no longer parse is a conflict.
     Json,
 }
@@ -49,6 +55,7 @@ impl Rules {
     pub fn of(name: &Path) -> Rules {
         match name.extension() {
             Some(extension) if extension.eq_ignore_ascii_case("json") => Rules::Json,
+            Some(extension) if extension.eq_ignore_ascii_case("md") => Rules::Markdown,
             _ => Rules::Lines,
         }
     }
@@ -66,10 +73,26 @@ pub enum Resolution<'a> {
     Theirs,
     /// Both changed it in the same way.
     Same,
-    /// Both only added here: both are kept, theirs first.
-    BothAdded(Vec<Cow<'a, [u8]>>),
+    /// Both changed it, and both changes are kept: by which rule, and the lines.
+    Merged(Rule, Vec<Cow<'a, [u8]>>),
     /// Both changed it, in ways that cannot both be kept.
     Conflict,
+}
+
+/// By which rule two changes are both kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Rule {
+    /// Both only added here: both blocks are kept whole, theirs first.
+    BothAdded,
+    /// Both only added to a sorted list, which stays sorted.
+    Sorted,
+    /// One side added beside what the other rewrote or deleted.
+    Neighbours,
+    /// Both edited one line, at words that are apart.
+    Words,
+    /// A field that every write stamps anew: the later time, or theirs.
+    Stamp,
 }
 
 /// A stretch of the three texts that was resolved as one.
@@ -114,14 +137,18 @@ pub struct Merge<'a> {
 impl<'a> Merge<'a> {
     /// Merges what `ours` and `theirs` each made of `base`, by lines.
     pub fn new(base: &'a [u8], ours: &'a [u8], theirs: &'a [u8]) -> Merge<'a> {
+        Merge::by_lines(base, ours, theirs, false)
+    }
+
+    fn by_lines(base: &'a [u8], ours: &'a [u8], theirs: &'a [u8], markdown: bool) -> Merge<'a> {
         let [base, ours, theirs] = [base, ours, theirs].map(Lines::new);
-        let regions = lines::regions(&base, &ours, &theirs);
+        let regions = lines::regions(&base, &ours, &theirs, markdown);
         Merge { base, ours, theirs, regions }
     }
 
     /// Merges by the rules for what the texts are.
     pub fn with_rules(rules: Rules, base: &'a [u8], ours: &'a [u8], theirs: &'a [u8]) -> Merge<'a> {
-        let mut merge = Merge::new(base, ours, theirs);
+        let mut merge = Merge::by_lines(base, ours, theirs, rules == Rules::Markdown);
         if rules == Rules::Json
             && json::parses(theirs)
             && json::parses(ours)
@@ -194,7 +221,7 @@ impl<'a> Merge<'a> {
                     out.extend(self.theirs.range(&region.theirs));
                 }
                 Resolution::Ours => out.extend(self.ours.range(&region.ours)),
-                Resolution::BothAdded(lines) => out.extend(lines.iter().cloned()),
+                Resolution::Merged(_, lines) => out.extend(lines.iter().cloned()),
                 Resolution::Conflict => conflict(&mut out, region),
             }
         }

@@ -1,0 +1,382 @@
+//! A region that both sides changed, taken apart line by line.
+//!
+//! Each line of base is paired with what each side made of it: the same line,
+//! the same entry in other words, or a line much like it. A line that both
+//! sides kept, in whatever words, is an anchor; what stands between two anchors
+//! was added, or deleted, or rewritten. So two sides that worked on
+//! neighbouring lines do not meet, and a conflict is as small as the lines that
+//! both really changed.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::entry::{Kind, Mark, sort_key};
+use super::words;
+use super::{Region, Resolution, Rule};
+
+/// Pairing costs the product of two lengths; beyond this it is not tried.
+const CELLS: usize = 60_000;
+
+/// How alike two lines must be to be two wordings of one.
+const ALIKE: f64 = 0.6;
+
+/// One of the three texts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Side<'s, 'a> {
+    pub(super) lines: &'s [&'a [u8]],
+    /// Equal lines have equal numbers, on all sides.
+    pub(super) ids: &'s [u32],
+    pub(super) marks: &'s [Mark<'a>],
+}
+
+impl<'a> Side<'_, 'a> {
+    fn is_blank(&self, line: usize) -> bool {
+        self.marks[line].kind == Kind::Blank
+    }
+
+    fn all_blank(&self, range: &Range<usize>) -> bool {
+        range.clone().all(|line| self.is_blank(line))
+    }
+
+    /// The range without the blank lines around it.
+    fn core(&self, range: &Range<usize>) -> Range<usize> {
+        let mut core = range.clone();
+        while core.start < core.end && self.is_blank(core.start) {
+            core.start += 1;
+        }
+        while core.start < core.end && self.is_blank(core.end - 1) {
+            core.end -= 1;
+        }
+        core
+    }
+
+    fn ids_without_blanks(&self, range: &Range<usize>) -> impl Iterator<Item = u32> {
+        range.clone().filter(|line| !self.is_blank(*line)).map(|line| self.ids[line])
+    }
+
+    fn cow(&self, range: Range<usize>) -> impl Iterator<Item = Cow<'a, [u8]>> {
+        self.lines[range].iter().map(|line| Cow::Borrowed(*line))
+    }
+}
+
+/// The three texts, in the order base, ours, theirs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Texts<'s, 'a> {
+    pub(super) base: Side<'s, 'a>,
+    pub(super) ours: Side<'s, 'a>,
+    pub(super) theirs: Side<'s, 'a>,
+}
+
+/// Three ranges, in the order base, ours, theirs.
+#[derive(Debug, Clone)]
+struct Ranges {
+    base: Range<usize>,
+    ours: Range<usize>,
+    theirs: Range<usize>,
+}
+
+impl Ranges {
+    fn region<'a>(&self, resolution: Resolution<'a>) -> Region<'a> {
+        Region {
+            base: self.base.clone(),
+            ours: self.ours.clone(),
+            theirs: self.theirs.clone(),
+            resolution,
+        }
+    }
+}
+
+impl<'a> Texts<'_, 'a> {
+    /// Resolves a region that both sides changed, as far as it can be.
+    /// Lines of plain text are not paired: in a program or a configuration two
+    /// edits of neighbouring lines may well contradict each other.
+    pub(super) fn refine(&self, region: Region<'a>, paired: bool) -> Vec<Region<'a>> {
+        let all = Ranges { base: region.base, ours: region.ours, theirs: region.theirs };
+        if !paired || self.base.all_blank(&all.base) {
+            return vec![self.segment(&all, paired)];
+        }
+        let Some(pairs) = pair(&self.base, &all.base, &self.ours, &all.ours).zip(pair(
+            &self.base,
+            &all.base,
+            &self.theirs,
+            &all.theirs,
+        )) else {
+            return vec![self.segment(&all, true)];
+        };
+        let mut out = Vec::new();
+        let mut at = Ranges {
+            base: all.base.start..all.base.start,
+            ours: all.ours.start..all.ours.start,
+            theirs: all.theirs.start..all.theirs.start,
+        };
+        for (index, line) in all.base.clone().enumerate() {
+            let (Some(o), Some(t)) = (pairs.0[index], pairs.1[index]) else { continue };
+            at = Ranges { base: at.base.end..line, ours: at.ours.end..o, theirs: at.theirs.end..t };
+            out.push(self.segment(&at, true));
+            at = Ranges { base: line..line + 1, ours: o..o + 1, theirs: t..t + 1 };
+            out.push(at.region(self.line(line, o, t)));
+        }
+        out.push(self.segment(
+            &Ranges {
+                base: at.base.end..all.base.end,
+                ours: at.ours.end..all.ours.end,
+                theirs: at.theirs.end..all.theirs.end,
+            },
+            true,
+        ));
+        coalesce(out)
+    }
+
+    /// A line that both sides kept, in whatever words.
+    fn line(&self, base: usize, ours: usize, theirs: usize) -> Resolution<'a> {
+        let ids = [self.base.ids[base], self.ours.ids[ours], self.theirs.ids[theirs]];
+        match ids {
+            [b, o, t] if b == o && o == t => Resolution::Unchanged,
+            [_, o, t] if o == t => Resolution::Same,
+            [b, o, _] if b == o => Resolution::Theirs,
+            [b, _, t] if b == t => Resolution::Ours,
+            _ => {
+                let (b, o, t) =
+                    (self.base.lines[base], self.ours.lines[ours], self.theirs.lines[theirs]);
+                if self.base.marks[base].kind == Kind::Field
+                    && let Some(line) = stamp(self.base.marks[base].key, o, t)
+                {
+                    return Resolution::Merged(Rule::Stamp, vec![Cow::Borrowed(line)]);
+                }
+                match words::merge(b, o, t) {
+                    Some(line) => Resolution::Merged(Rule::Words, vec![Cow::Owned(line)]),
+                    None => Resolution::Conflict,
+                }
+            }
+        }
+    }
+
+    /// What stands between two anchors.
+    fn segment(&self, at: &Ranges, paired: bool) -> Region<'a> {
+        let [b, o, t] = [
+            &self.base.ids[at.base.clone()],
+            &self.ours.ids[at.ours.clone()],
+            &self.theirs.ids[at.theirs.clone()],
+        ];
+        let resolution = if o == t {
+            if b == o { Resolution::Unchanged } else { Resolution::Same }
+        } else if b == o {
+            Resolution::Theirs
+        } else if b == t {
+            Resolution::Ours
+        } else if self
+            .ours
+            .ids_without_blanks(&at.ours)
+            .eq(self.theirs.ids_without_blanks(&at.theirs))
+        {
+            // They differ in blank lines alone.
+            Resolution::Theirs
+        } else if self.base.all_blank(&at.base) {
+            self.both_added(at)
+        } else if !paired {
+            Resolution::Conflict
+        } else if let Some(lines) = beside(b, &self.ours, &at.ours, &self.theirs, &at.theirs) {
+            Resolution::Merged(Rule::Neighbours, lines)
+        } else if let Some(lines) = beside(b, &self.theirs, &at.theirs, &self.ours, &at.ours) {
+            Resolution::Merged(Rule::Neighbours, lines)
+        } else {
+            Resolution::Conflict
+        };
+        at.region(resolution)
+    }
+
+    /// Both sides added at one place: both are kept, theirs first, each block
+    /// whole; a block that the other holds is taken once.
+    fn both_added(&self, at: &Ranges) -> Resolution<'a> {
+        let (ours, theirs) = (self.ours.core(&at.ours), self.theirs.core(&at.theirs));
+        let (o, t) = (&self.ours.ids[ours.clone()], &self.theirs.ids[theirs.clone()]);
+        if holds(t, o) {
+            return Resolution::Theirs;
+        }
+        if holds(o, t) {
+            return Resolution::Ours;
+        }
+        let is_entry = |side: &Side<'_, 'a>, line: usize| {
+            matches!(side.marks[line].kind, Kind::Item(_) | Kind::Row)
+        };
+        let entries = ours.clone().all(|line| is_entry(&self.ours, line))
+            && theirs.clone().all(|line| is_entry(&self.theirs, line));
+        if entries {
+            let new: Vec<usize> =
+                ours.clone().filter(|line| !t.contains(&self.ours.ids[*line])).collect();
+            let mut lines: Vec<Cow<'a, [u8]>> = self.theirs.cow(theirs.clone()).collect();
+            let new = new.into_iter().map(|line| Cow::Borrowed(self.ours.lines[line]));
+            let rule = if self.is_sorted_around(at, &ours, &theirs) {
+                for line in new {
+                    let key = sort_key(&line);
+                    let before = lines.iter().take_while(|other| sort_key(other) <= key).count();
+                    lines.insert(before, line);
+                }
+                Rule::Sorted
+            } else {
+                lines.extend(new);
+                Rule::BothAdded
+            };
+            let blanks_before = self.theirs.cow(at.theirs.start..theirs.start);
+            let blanks_after = self.theirs.cow(theirs.end..at.theirs.end);
+            return Resolution::Merged(
+                rule,
+                blanks_before.chain(lines).chain(blanks_after).collect(),
+            );
+        }
+        // Between the blocks as many blank lines as one of them had there.
+        let after_theirs = at.theirs.end - theirs.end;
+        let before_ours = ours.start - at.ours.start;
+        let lines = self
+            .theirs
+            .cow(at.theirs.clone())
+            .chain(self.ours.cow(at.ours.start + before_ours.min(after_theirs)..at.ours.end));
+        Resolution::Merged(Rule::BothAdded, lines.collect())
+    }
+
+    /// Whether the list that both added to was sorted, and each side kept it so.
+    fn is_sorted_around(&self, at: &Ranges, ours: &Range<usize>, theirs: &Range<usize>) -> bool {
+        let is_entry =
+            |line: &usize| matches!(self.base.marks[*line].kind, Kind::Item(_) | Kind::Row);
+        let before = (0..at.base.start).rev().take_while(is_entry).take(8).collect::<Vec<_>>();
+        let after = (at.base.end..self.base.lines.len()).take_while(is_entry).take(8);
+        let key = |line: usize| sort_key(self.base.lines[line]);
+        let (before, after): (Vec<_>, Vec<_>) =
+            (before.into_iter().rev().map(key).collect(), after.map(key).collect());
+        if before.len() + after.len() < 2 {
+            return false;
+        }
+        [(&self.ours, ours), (&self.theirs, theirs)].into_iter().all(|(side, added)| {
+            let added = side.lines[added.clone()].iter().map(|line| sort_key(line));
+            before.iter().cloned().chain(added).chain(after.iter().cloned()).is_sorted()
+        })
+    }
+}
+
+/// One side only added lines before or after those that the other rewrote or
+/// deleted: they do not meet.
+fn beside<'a>(
+    base: &[u32],
+    adder: &Side<'_, 'a>,
+    added: &Range<usize>,
+    other: &Side<'_, 'a>,
+    rewritten: &Range<usize>,
+) -> Option<Vec<Cow<'a, [u8]>>> {
+    let ids = &adder.ids[added.clone()];
+    let (before, after) = if let Some(before) = ids.strip_suffix(base) {
+        (before.len(), 0)
+    } else if let Some(after) = ids.strip_prefix(base) {
+        (0, after.len())
+    } else {
+        return None;
+    };
+    let lines = adder
+        .cow(added.start..added.start + before)
+        .chain(other.cow(rewritten.clone()))
+        .chain(adder.cow(added.end - after..added.end));
+    Some(lines.collect())
+}
+
+/// Fields that every write stamps anew, so that two sides nearly always differ
+/// in them: of a time the later is taken, of an origin theirs.
+fn stamp<'a>(name: &[u8], ours: &'a [u8], theirs: &'a [u8]) -> Option<&'a [u8]> {
+    match name {
+        b"modified" | b"updated" | b"lastModified" | b"last_modified" => {
+            // Times in ISO 8601 sort as they are written.
+            Some(ours.max(theirs))
+        }
+        b"originSessionId" | b"node_type" => Some(theirs),
+        _ => None,
+    }
+}
+
+fn holds(outer: &[u32], inner: &[u32]) -> bool {
+    outer.len() >= inner.len()
+        && (inner.is_empty() || outer.windows(inner.len()).any(|window| window == inner))
+}
+
+/// Pairs each line of base with a line of the side, or with none, so that the
+/// pairs do not cross and are worth most. `None` if that would cost too much.
+fn pair(
+    base: &Side<'_, '_>,
+    base_range: &Range<usize>,
+    side: &Side<'_, '_>,
+    side_range: &Range<usize>,
+) -> Option<Vec<Option<usize>>> {
+    let (rows, columns) = (base_range.len(), side_range.len());
+    if rows * columns > CELLS {
+        return None;
+    }
+    let base_words: Vec<_> =
+        base.lines[base_range.clone()].iter().map(|line| words::words(line)).collect();
+    let side_words: Vec<_> =
+        side.lines[side_range.clone()].iter().map(|line| words::words(line)).collect();
+    let worth = |row: usize, column: usize| -> f64 {
+        let (b, s) = (base_range.start + row, side_range.start + column);
+        let (one, two) = (base.marks[b], side.marks[s]);
+        if base.ids[b] == side.ids[s] {
+            return if one.kind == Kind::Blank { 0.3 } else { 3.0 };
+        }
+        if one.kind == Kind::Blank || two.kind == Kind::Blank {
+            return 0.0;
+        }
+        if one.is_same_thing(two) {
+            return 2.5;
+        }
+        match words::similarity(&base_words[row], &side_words[column]) {
+            alike if alike >= ALIKE => 2.0 * alike,
+            _ => 0.0,
+        }
+    };
+    // The best worth of the rows and columns from each cell on.
+    let width = columns + 1;
+    let mut best = vec![0.0_f64; (rows + 1) * width];
+    let mut worths = vec![0.0_f64; rows * columns];
+    for row in (0..rows).rev() {
+        for column in (0..columns).rev() {
+            let worth = worth(row, column);
+            worths[row * columns + column] = worth;
+            let skip = best[(row + 1) * width + column].max(best[row * width + column + 1]);
+            let take = if worth > 0.0 { worth + best[(row + 1) * width + column + 1] } else { 0.0 };
+            best[row * width + column] = skip.max(take);
+        }
+    }
+    let mut pairs = vec![None; rows];
+    let (mut row, mut column) = (0, 0);
+    while row < rows && column < columns {
+        let here = best[row * width + column];
+        let worth = worths[row * columns + column];
+        if worth > 0.0 && here <= worth + best[(row + 1) * width + column + 1] {
+            pairs[row] = Some(side_range.start + column);
+            row += 1;
+            column += 1;
+        } else if here <= best[(row + 1) * width + column] {
+            row += 1;
+        } else {
+            column += 1;
+        }
+    }
+    Some(pairs)
+}
+
+/// Drops regions of no line, and makes one conflict of several that touch.
+fn coalesce(regions: Vec<Region<'_>>) -> Vec<Region<'_>> {
+    let mut out: Vec<Region<'_>> = Vec::with_capacity(regions.len());
+    for region in regions {
+        if region.base.is_empty() && region.ours.is_empty() && region.theirs.is_empty() {
+            continue;
+        }
+        match out.last_mut() {
+            Some(last)
+                if last.resolution == Resolution::Conflict
+                    && region.resolution == Resolution::Conflict =>
+            {
+                last.base.end = region.base.end;
+                last.ours.end = region.ours.end;
+                last.theirs.end = region.theirs.end;
+            }
+            _ => out.push(region),
+        }
+    }
+    out
+}
