@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ccpar_core::{Author, Durability, Harness, Wait, layout};
+use ccpar_core::{Author, Durability, Harness, SharedFile, Wait, layout};
 use clap::{Args, ValueEnum};
 
 use crate::exit::Failure;
@@ -31,6 +31,10 @@ pub(crate) struct Writing {
     /// Wait at most this long for the lock; 0 tries once [default: 30, or `$CCPAR_WAIT`]
     #[arg(long, value_name = "SECS", value_parser = seconds)]
     wait: Option<Duration>,
+
+    /// Write even if the file has other names (hard links), splitting it off
+    #[arg(long)]
+    break_hard_link: bool,
 
     /// What the write survives: `disk` a power loss, `process` a crash of ccpar
     /// [default: disk, or `$CCPAR_DURABILITY`]
@@ -70,7 +74,8 @@ pub(crate) fn writing(options: &Writing) -> Result<Harness, Failure> {
         }
     };
     let wait = if wait.is_zero() { Wait::Never } else { Wait::For(wait) };
-    Ok(reading(&options.identity)?.with_wait(wait).with_durability(durability))
+    let harness = reading(&options.identity)?.with_wait(wait).with_durability(durability);
+    Ok(if options.break_hard_link { harness.with_hard_links_broken() } else { harness })
 }
 
 /// The harness for a verb that only looks.
@@ -116,20 +121,19 @@ pub(crate) fn callers(harness: &Harness) -> (&'static str, String) {
 
 /// Declines a file that has a locking of its own, which ccpar's does not
 /// exclude.
-pub(crate) fn decline_foreign(path: &Path) -> Result<(), Failure> {
-    if path.file_name().is_none_or(|name| name != ".claude.json") {
+pub(crate) fn decline_foreign(file: &SharedFile<'_>) -> Result<(), Failure> {
+    let real = file.real_path()?;
+    if real.file_name().is_none_or(|name| name != ".claude.json") {
         return Ok(());
     }
-    let home = |name: &str| env::var_os(name).map(PathBuf::from);
-    let folders =
-        [home("CLAUDE_CONFIG_DIR"), home("HOME"), home("USERPROFILE")].into_iter().flatten();
-    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    for folder in folders {
-        if real(&folder.join(".claude.json")) == real(path) {
+    let folders = ["CLAUDE_CONFIG_DIR", "HOME", "USERPROFILE"].map(env::var_os);
+    for folder in folders.into_iter().flatten().map(PathBuf::from) {
+        let own = file.sibling(folder.join(".claude.json"));
+        if own.real_path().is_ok_and(|own| own == real) {
             let message = format!(
                 "`{}` is Claude Code's own and has a lock of another kind, which ccpar's does \
                  not exclude: a write could destroy the client's state",
-                output::path(path)
+                output::path(file.path())
             );
             return Err(Failure::new(message).with_hint("use `claude config` or `claude mcp`"));
         }

@@ -18,6 +18,11 @@ pub(crate) fn hint(message: impl AsRef<str>) {
     let _ = writeln!(io::stderr(), "hint: {}", message.as_ref());
 }
 
+/// Shows a line that the message before is about.
+pub(crate) fn quote(line: impl AsRef<str>) {
+    let _ = writeln!(io::stderr(), "    {}", line.as_ref());
+}
+
 /// Prints one object on a line of its own.
 pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
     let mut line = serde_json::to_vec(value)?;

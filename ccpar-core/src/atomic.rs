@@ -43,6 +43,12 @@ impl OnDisk {
     pub(crate) fn file_id(&self) -> sys::FileId {
         sys::file_id(&self.metadata)
     }
+
+    /// What has to be synced for it to be durable as it stands.
+    pub(crate) fn unsynced(&self, path: &Path) -> Result<[Unsynced; 2]> {
+        let file = self.file.try_clone().context("sync", path)?;
+        Ok([Unsynced::new(file, path), Unsynced::folder(folder(path))?])
+    }
 }
 
 /// Reads a whole file; `None` if there is none.
@@ -97,6 +103,12 @@ impl Replace<'_> {
             return Ok(());
         };
         Err(Error::Target { path: self.path.into(), problem })
+    }
+
+    /// Which file a writer left beside the target, if any.
+    pub(crate) fn left_over(&self) -> Option<sys::FileId> {
+        let metadata = fs::symlink_metadata(self.path.with_file_name(self.temp_name)).ok()?;
+        Some(sys::file_id(&metadata))
     }
 
     /// Writes `content` beside the target, ready to take its name.
@@ -154,11 +166,17 @@ impl Replace<'_> {
 #[must_use = "the target is replaced by `put_in_place`"]
 pub(crate) struct Staged<'a> {
     file: File,
+    /// Empty once there is nothing to remove.
     temp: PathBuf,
     replace: &'a Replace<'a>,
 }
 
 impl Staged<'_> {
+    /// Which file it is: the target, once it has its name.
+    pub(crate) fn file_id(&self) -> sys::FileId {
+        self.file.metadata().ok().and_then(|metadata| sys::file_id(&metadata))
+    }
+
     /// What has to be synced before it takes its name.
     pub(crate) fn unsynced(&self) -> Result<Unsynced> {
         let file = self.file.try_clone().context("sync", &self.temp)?;
@@ -168,14 +186,15 @@ impl Staged<'_> {
     /// Gives it the target's name. On an error other than
     /// [`Error::NotDurable`] the target is as it was.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that renames")]
-    pub(crate) fn put_in_place(mut self) -> Result<()> {
-        let temp = std::mem::take(&mut self.temp);
-        fs::rename(&temp, self.replace.path).context("replace", self.replace.path).inspect_err(
-            |_| {
-                let _ = fs::remove_file(&temp);
-            },
-        )?;
+    pub(crate) fn put_in_place(&mut self) -> Result<()> {
+        fs::rename(&self.temp, self.replace.path).context("replace", self.replace.path)?;
+        self.temp = PathBuf::new();
         self.replace.sync_name()
+    }
+
+    /// Leaves it where it is, as the proof that it never took its name.
+    pub(crate) fn leave(mut self) {
+        self.temp = PathBuf::new();
     }
 }
 
@@ -233,7 +252,7 @@ pub fn replace(path: &Path, content: &[u8], durability: Durability) -> Result<()
     if let Some(found) = &found {
         replace.check(found)?;
     }
-    let staged = replace.stage(content, found.as_ref())?;
+    let mut staged = replace.stage(content, found.as_ref())?;
     sync(&[staged.unsynced()?], durability)?;
     staged.put_in_place()
 }
@@ -253,35 +272,6 @@ pub(crate) fn create_folders(dir: &Path, durability: Durability) -> Result<()> {
         sys::sync_dir(folder(dir)).context("sync", folder(dir))?;
     }
     Ok(())
-}
-
-/// Writes a new file beside a target with the mode and owner of `like`. `false`
-/// if there is one of that name already.
-pub(crate) fn create_beside(
-    path: &Path,
-    content: &[u8],
-    like: Option<&OnDisk>,
-    durability: Durability,
-) -> Result<bool> {
-    let mut file = match sys::create_private(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
-        done => done.context("create", path)?,
-    };
-    let mut complete = || -> io::Result<()> {
-        file.write_all(content)?;
-        if let Some(like) = like {
-            sys::carry_over(&like.file, &like.metadata, &file)?;
-        }
-        if durability == Durability::Disk {
-            file.sync_all()?;
-            sys::sync_dir(folder(path))?;
-        }
-        Ok(())
-    };
-    complete().context("write", path).inspect_err(|_| {
-        let _ = fs::remove_file(path);
-    })?;
-    Ok(true)
 }
 
 fn folder(path: &Path) -> &Path {

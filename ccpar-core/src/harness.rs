@@ -9,7 +9,7 @@ use crate::atomic::Durability;
 use crate::error::{Context as _, Error, Result};
 use crate::lock::{Owner, Wait};
 use crate::shared_file::SharedFile;
-use crate::sys;
+use crate::{sys, target};
 
 /// Who acts: written into the history, and the one whose reads are remembered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,7 +57,7 @@ type OnWait = dyn Fn(&Path, Option<&Owner>) + Send + Sync;
 /// let author = Author { session: Some("s1".into()), ..Author::default() };
 /// let harness = Harness::open(&root)?.with_author(author);
 /// let notes = harness.file(home.path().join("MEMORY.md"));
-/// notes.append(b"- learned something\n", false)?;
+/// notes.append(b"- learned something\n")?;
 /// assert_eq!(notes.read()?.content(), b"- learned something\n");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -66,6 +66,7 @@ pub struct Harness {
     author: Author,
     wait: Wait,
     durability: Durability,
+    break_hard_links: bool,
     callers: Vec<String>,
     on_wait: Box<OnWait>,
 }
@@ -85,7 +86,9 @@ impl Harness {
     /// [`Error::Root`] if the root is not a folder, is somebody else's, or can
     /// be written by others: histories hold what settings hold.
     pub fn open(root: impl AsRef<Utf8Path>) -> Result<Harness> {
-        let root = camino::absolute_utf8(root.as_ref()).context("resolve", root.as_ref())?;
+        // One root has one spelling, for the names that are made from it.
+        let root = Utf8PathBuf::from_path_buf(target::resolve(root.as_ref().as_std_path())?)
+            .map_err(|path| Error::Root { path, problem: "is not UTF-8".to_owned() })?;
         let refuse = |problem: String| Error::Root { path: root.clone().into(), problem };
         match std::fs::metadata(&root) {
             Ok(metadata) if !metadata.is_dir() => {
@@ -106,6 +109,7 @@ impl Harness {
             author: Author::default(),
             wait: Wait::Forever,
             durability: Durability::Disk,
+            break_hard_links: false,
             callers: Vec::new(),
             on_wait: Box::new(|_, _| {}),
         })
@@ -127,6 +131,13 @@ impl Harness {
     #[must_use]
     pub fn with_durability(self, durability: Durability) -> Harness {
         Harness { durability, ..self }
+    }
+
+    /// Writes targets that have several names (hard links) too, which splits
+    /// them from the others. Without this they are refused.
+    #[must_use]
+    pub fn with_hard_links_broken(self) -> Harness {
+        Harness { break_hard_links: true, ..self }
     }
 
     /// Runs under these [processes](Owner::process), which wait for this one to
@@ -161,6 +172,10 @@ impl Harness {
     /// A shared file: the target that `path` means. Nothing is opened yet.
     pub fn file(&self, path: impl Into<PathBuf>) -> SharedFile<'_> {
         SharedFile::new(self, path.into())
+    }
+
+    pub(crate) fn break_hard_links(&self) -> bool {
+        self.break_hard_links
     }
 
     pub(crate) fn wait(&self) -> Wait {

@@ -21,7 +21,7 @@
 //! # let root = camino::Utf8Path::from_path(home.path()).unwrap().join("ccpar");
 //! let harness = Harness::open(&root)?;
 //! let index = harness.file(home.path().join("INDEX.md"));
-//! index.append(b"- [build](build.md)\n", false)?;
+//! index.append(b"- [build](build.md)\n")?;
 //!
 //! // Two sessions read the same version, and think.
 //! let one = index.read()?;

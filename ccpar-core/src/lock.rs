@@ -173,7 +173,8 @@ impl Lock {
                     let owner = Lock::owner_of(path);
                     let ours =
                         owner.as_ref().is_some_and(|o| request.inside.contains(&o.process()));
-                    if ours || sys::is_inherited(id) {
+                    // Who does not wait cannot wait for itself.
+                    if request.wait != Wait::Never && (ours || sys::holds_by_inheritance(id)) {
                         return Err(Error::HeldByCaller { path: path.into() });
                     }
                     if !mem::replace(&mut told, true) && request.wait != Wait::Never {
@@ -204,7 +205,7 @@ impl Lock {
             }
             let mut lock = Lock { file, path: path.to_owned(), recorded: false };
             if let (Some(owner), Mode::Exclusive) = (request.owner, mode) {
-                lock.record(owner)?;
+                lock.record(owner);
             }
             return Ok(lock);
         }
@@ -237,12 +238,12 @@ impl Lock {
         sys::make_inheritable(&self.file).context("pass on", &self.path)
     }
 
-    fn record(&mut self, owner: &Owner) -> Result<()> {
+    /// Information only: a full disk must not make locks fail.
+    fn record(&mut self, owner: &Owner) {
         let mut line = serde_json::to_vec(owner).expect("an owner is plain data");
         line.push(b'\n');
-        sys::write_at(&self.file, &line, 1).context("write", &self.path)?;
         self.recorded = true;
-        Ok(())
+        let _ = sys::write_at(&self.file, &line, 1);
     }
 }
 

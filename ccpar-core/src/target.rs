@@ -17,6 +17,12 @@ const LINKS_MAX: usize = 40;
 /// and the last of its folders, need not exist.
 pub(crate) fn resolve(path: &Path) -> Result<PathBuf> {
     let mut path = std::path::absolute(path).context("resolve", path)?;
+    if path.as_os_str().as_encoded_bytes().ends_with(b"/") && !path.is_dir() {
+        return Err(Error::Target {
+            path,
+            problem: "ends in a slash, so it names a folder: name the file in it".to_owned(),
+        });
+    }
     for _ in 0..LINKS_MAX {
         match fs::canonicalize(&path) {
             Ok(real) => return Ok(real),

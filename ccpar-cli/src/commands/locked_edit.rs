@@ -38,10 +38,10 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let harness = context::writing(&arguments.writing)?;
-    context::decline_foreign(&arguments.path)?;
     let file = harness.file(&arguments.path);
+    context::decline_foreign(&file)?;
     let commit = file.update(|text| filter(&harness, &arguments.command, text))?;
-    report::commit(&arguments.path, &commit, arguments.json)
+    Ok(report::commit(&arguments.path, &commit, arguments.json))
 }
 
 /// Runs the filter on files without a name rather than pipes: whatever it

@@ -14,7 +14,8 @@ use crate::output;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A later `ccpar locked-write` of the same session merges against what was read
-here. Takes no lock. A file that does not exist prints nothing and is
+here. One session is one reader: give readers that work at once a session each.
+Takes no lock. A file that does not exist prints nothing and is
 remembered as absent.
 
 Example: ccpar locked-read notes.md --session $$ > mine.md")]
@@ -42,17 +43,22 @@ struct Json<'a> {
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let harness = context::reading(&arguments.identity)?;
     let path = &arguments.path;
-    let snapshot = harness.file(path).read()?;
+    let file = harness.file(path);
+    let snapshot = file.look()?;
     let version = snapshot.version();
     if arguments.json {
-        output::json(&Json {
-            path: &path.to_string_lossy(),
-            version,
-            content: std::str::from_utf8(snapshot.content()).ok(),
-        })?;
+        let content = std::str::from_utf8(snapshot.content()).ok();
+        output::json(&Json { path: &path.to_string_lossy(), version, content })?;
+        // What was not printed was not seen.
+        if content.is_some() {
+            file.mark_seen(&snapshot)?;
+        }
         return Ok(Exit::Done);
     }
+    // Only what went out whole counts as seen: a reader that stops early ends
+    // this here.
     output::data(snapshot.content())?;
+    file.mark_seen(&snapshot)?;
     if version.is_absent() {
         output::say(format!("`{}` does not exist yet", output::path(path)));
     }

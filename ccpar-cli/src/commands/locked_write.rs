@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 
-use ccpar_core::{Base, CommitOptions, SharedFile, Version, WithoutBase};
+use ccpar_core::{Base, CommitOptions, Error, SharedFile, Version, WithoutBase};
 use clap::Args;
 
 use crate::commands::report;
@@ -41,10 +41,6 @@ pub(crate) struct Arguments {
     #[arg(long, conflicts_with = "merge")]
     require_base: bool,
 
-    /// Write even if the file has other names (hard links), splitting it off
-    #[arg(long)]
-    break_hard_link: bool,
-
     #[command(flatten)]
     writing: Writing,
 
@@ -56,8 +52,8 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let harness = context::writing(&arguments.writing)?;
     let path = &arguments.path;
-    context::decline_foreign(path)?;
     let file = harness.file(path);
+    context::decline_foreign(&file)?;
     let base = arguments.base.as_deref().map(|base| parse_base(&file, base)).transpose()?;
 
     // The whole text before the lock: a slow writer must not hold others up.
@@ -76,14 +72,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             (_, true) => WithoutBase::Refuse,
             _ => WithoutBase::Replace,
         },
-        break_hard_link: arguments.break_hard_link,
     };
-    let commit = if arguments.append {
-        file.append(&text, arguments.break_hard_link)?
-    } else {
-        file.commit(&text, &options)?
-    };
-    report::commit(path, &commit, arguments.json)
+    let commit = if arguments.append { file.append(&text)? } else { file.commit(&text, &options)? };
+    Ok(report::commit(path, &commit, arguments.json))
 }
 
 /// A whole version is one; else a file that is there; else a version's
@@ -96,13 +87,16 @@ fn parse_base(file: &SharedFile<'_>, base: &Path) -> Result<Base, Failure> {
     match std::fs::read(base) {
         Ok(content) => Ok(Base::Text(content)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            file.find(text).map(Base::Version).map_err(|_| {
-                let path = output::path(file.path());
-                Failure::new(format!(
-                    "--base `{}` is neither a version of `{path}` nor a file",
-                    output::path(base)
-                ))
-                .with_hint(format!("list the versions with: ccpar log {path}"))
+            file.find(text).map(Base::Version).map_err(|error| match error {
+                Error::UnknownVersion { hint, .. } if !hint.contains("more than one") => {
+                    let path = output::path(file.path());
+                    Failure::new(format!(
+                        "--base `{}` is neither a version of `{path}` nor a file",
+                        output::path(base)
+                    ))
+                    .with_hint(format!("list the versions with: ccpar log {path}"))
+                }
+                other => other.into(),
             })
         }
         Err(error) => {

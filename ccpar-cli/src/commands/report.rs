@@ -33,15 +33,15 @@ struct Swallowed {
 }
 
 /// Reports an acknowledged commit, and gives the exit code it means.
-pub(crate) fn commit(path: &Path, commit: &Commit, json: bool) -> Result<Exit, Failure> {
-    if json {
-        print_json(path, commit)?;
-    }
+pub(crate) fn commit(path: &Path, commit: &Commit, json: bool) -> Exit {
     let shown = output::path(path);
     if let Some(by) = &commit.removed_meanwhile {
+        let clean = |name: &str| output::line(name.as_bytes());
         let who = match (&by.session, &by.branch) {
-            (Some(session), Some(branch)) => format!("session {session} on {branch}"),
-            (Some(session), None) => format!("session {session}"),
+            (Some(session), Some(branch)) => {
+                format!("session {} on {}", clean(session), clean(branch))
+            }
+            (Some(session), None) => format!("session {}", clean(session)),
             _ => "something other than ccpar".to_owned(),
         };
         output::say(format!(
@@ -57,10 +57,10 @@ pub(crate) fn commit(path: &Path, commit: &Commit, json: bool) -> Result<Exit, F
             if swallowed.lines.len() == 1 { "is" } else { "are" },
         ));
         for line in swallowed.lines.iter().take(LINES) {
-            eprintln!("    {}", output::line(line));
+            output::quote(output::line(line));
         }
         if swallowed.lines.len() > LINES {
-            eprintln!("    … and {} more", swallowed.lines.len() - LINES);
+            output::quote(format!("… and {} more", swallowed.lines.len() - LINES));
         }
         output::hint(format!(
             "put back what was lost with: ccpar restore --lost {}",
@@ -79,9 +79,15 @@ pub(crate) fn commit(path: &Path, commit: &Commit, json: bool) -> Result<Exit, F
             output::shell_word(path.as_os_str()),
             output::shell_word(copy.as_os_str())
         ));
-        return Ok(Exit::No);
     }
-    Ok(Exit::Done)
+    // The commit stands, whatever becomes of the words about it.
+    if json && let Err(error) = print_json(path, commit) {
+        error.report();
+    }
+    match commit.outcome {
+        Outcome::Conflict { .. } => Exit::No,
+        _ => Exit::Done,
+    }
 }
 
 fn print_json(path: &Path, commit: &Commit) -> Result<(), Failure> {

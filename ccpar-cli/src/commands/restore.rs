@@ -38,23 +38,26 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let harness = context::writing(&arguments.writing)?;
     if let Some(path) = &arguments.lost {
-        let (closed, commit) = harness.file(path).restore_lost()?;
+        let file = harness.file(path);
+        context::decline_foreign(&file)?;
+        let (closed, commit) = file.restore_lost()?;
         let shown = output::path(path);
         match (closed, &commit.outcome) {
+            (_, Outcome::Conflict { .. }) => {}
             (0, _) => output::say(format!("nothing is lost from `{shown}`")),
             (_, Outcome::Unchanged) => {
                 output::say(format!("`{shown}` holds everything that was lost already"));
             }
             _ => output::say(format!("`{shown}`: put back what was lost")),
         }
-        return report::commit(path, &commit, arguments.json);
+        return Ok(report::commit(path, &commit, arguments.json));
     }
     let Some(word) = &arguments.version else {
         return Err(Failure::new("name the version: path@3"));
     };
     let (path, version) = context::path_at(word)?;
-    context::decline_foreign(&path)?;
     let file = harness.file(&path);
+    context::decline_foreign(&file)?;
     let commit = file.restore(file.find(&version)?)?;
-    report::commit(&path, &commit, arguments.json)
+    Ok(report::commit(&path, &commit, arguments.json))
 }

@@ -169,3 +169,57 @@ fn an_umask_of_nothing_leaves_the_root_usable_and_private() {
     let closed = home.sh("find .claude/ccpar -type f ! -perm 0600").quiet();
     assert_eq!(closed, "");
 }
+
+#[test]
+fn a_failed_write_is_no_base_of_the_next_try() {
+    if !strace_works() {
+        return;
+    }
+    for fault in ["error=EIO", "signal=KILL"] {
+        let home = Home::new();
+        home.pipe(&["locked-write", "notes.md"], "a\nb\nc\n").quiet();
+        let text = "a\nX\nc\n";
+        let mut command = home.command("strace");
+        command.args(["-f", "-o", "trace", "-e", "trace=rename"]);
+        command.args(["-e", &format!("inject=rename:{fault}")]);
+        run(command.args([CCPAR, "locked-write", "notes.md"]), text.as_bytes());
+        assert_eq!(home.text("notes.md"), "a\nb\nc\n", "{fault}");
+        home.pipe(&["locked-write", "notes.md", "--merge"], text).quiet();
+        assert_eq!(home.text("notes.md"), text, "{fault}");
+        assert_eq!(home.names(), ["notes.md", "trace"], "{fault}");
+    }
+}
+
+#[test]
+fn a_text_that_is_there_already_is_made_durable_all_the_same() {
+    if !strace_works() {
+        return;
+    }
+    let home = fresh();
+    let mut command = home.command("strace");
+    command.args(["-f", "-o", "trace", "-e", "trace=fsync", CCPAR, "locked-write", "notes.md"]);
+    run(&mut command, OLD.as_bytes()).quiet();
+    let syncs = home.text("trace").lines().filter(|line| line.contains("fsync(")).count();
+    assert!(syncs >= 4, "file, folder, content, log: {}", home.text("trace"));
+}
+
+#[test]
+fn what_did_not_go_out_whole_was_not_seen() {
+    if !cfg!(target_os = "linux") {
+        return;
+    }
+    let home = Home::new();
+    home.write("notes.md", "line\n".repeat(100_000));
+    for reader in ["> /dev/full", "| head -n 1 > mine.md"] {
+        home.sh(&format!("ccpar locked-read notes.md --session s {reader}"));
+        home.pipe(&["locked-write", "notes.md", "--session", "s", "--require-base"], "line\n")
+            .ended(1, "no base");
+    }
+    // Nor is it a reason to fail that nobody hears what is said.
+    home.pipe(&["locked-write", "n.md"], "a\nb\n").quiet();
+    home.pipe(&["locked-write", "n.md"], "a\nb\nc\n").quiet();
+    let ran =
+        home.sh("printf 'a\\nb\\nx\\n' | ccpar locked-write n.md --json 2> /dev/full > /dev/full");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(home.text("n.md"), "a\nb\nx\n");
+}

@@ -59,6 +59,9 @@ fn whoever_waits_for_its_own_caller_is_told_at_once() {
     home.ccpar(&["lock", "n.md", "--", "sh", "-c", write]).ended(2, advice);
     home.ccpar(&["lock", "-o", "n.md", "--", "sh", "-c", write]).ended(2, advice);
     home.ccpar(&["locked-edit", "n.md", "--", "sh", "-c", write]).ended(2, advice);
+    // Who does not wait gets flock(1)'s answer.
+    let nested = ["lock", "n.md", "--", "ccpar", "lock", "-n", "-E", "9", "n.md", "true"];
+    home.ccpar(&nested).ended(9, "still locked");
     home.ccpar(&["lock", "other.md", "--", "sh", "-c", write]).quiet();
     if cfg!(target_os = "linux") && there_is("flock") {
         home.sh(&format!("flock $(ccpar lock --print-path n.md) sh -c '{write}'")).ended(2, advice);

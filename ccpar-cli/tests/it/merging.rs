@@ -44,7 +44,7 @@ fn git_merges_with_it() {
     assert_eq!(ran.code, 0, "{ran:?}");
     let ran = home.sh("git merge -q --no-edit theirs");
     assert_eq!(ran.code, 0, "git alone calls this a conflict: {ran:?}");
-    assert_eq!(home.text("index.md"), "- a\n- t\n- o\n- z\n");
+    assert_eq!(home.text("index.md"), "- a\n- o\n- t\n- z\n", "a sorted list stays so");
     assert_eq!(home.text("prose.md"), "theirs\n");
     let conflict = "set -e
         git checkout -qb left; printf 'left\\n' > prose.md; git commit -qam left

@@ -139,7 +139,8 @@ fn the_text_is_read_to_its_end_before_the_lock_is_taken() {
 fn the_clients_own_state_is_declined() {
     let home = Home::new();
     home.write(".claude.json", "{}\n");
-    for path in [".claude.json", "./.claude.json"] {
+    home.sh("ln -s .claude.json linked.md").quiet();
+    for path in [".claude.json", "./.claude.json", "linked.md"] {
         home.pipe(&["locked-write", path], "x").ended(2, "Claude Code's own");
     }
     home.ccpar(&["locked-edit", ".claude.json", "--", "cat"]).ended(2, "Claude Code's own");
@@ -164,5 +165,6 @@ fn bad_words_are_named() {
     run(command.args(["log", "n.md"]).env_remove("HOME"), b"").ended(2, "set CCPAR_ROOT");
     let mut command = home.command(CCPAR);
     run(command.args(["locked-write", "n"]).env("CCPAR_WAIT", "x"), b"").ended(2, "CCPAR_WAIT");
+    home.pipe(&["locked-write", "new/"], "x").ended(2, "names a folder");
     assert!(home.names().is_empty());
 }

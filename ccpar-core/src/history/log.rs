@@ -26,6 +26,9 @@ pub enum How {
     Edit,
     /// An older version, put back.
     Restore,
+    /// A text that could not be merged; it is among the parents, and the version
+    /// holds what could.
+    Conflict,
     /// The target was removed.
     Remove,
     /// Found on disk: written by something other than ccpar.
@@ -45,6 +48,7 @@ impl std::fmt::Display for How {
             How::Append => "append",
             How::Edit => "edit",
             How::Restore => "restore",
+            How::Conflict => "conflict",
             How::Remove => "remove",
             How::Outside => "outside",
             How::Aborted => "aborted",
@@ -100,9 +104,20 @@ pub struct Record {
     /// Lines that came in and lines that went out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lines: Option<(usize, usize)>,
+    /// The file that was to become the target (device and inode).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<(u64, u64)>,
     /// What stood on disk; absent for what was found there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Before>,
+}
+
+impl Record {
+    /// Whether this took effect, given the record after it.
+    fn took_effect(&self, next: Option<&Record>) -> bool {
+        let aborts = |next: &Record| next.how == How::Aborted && next.n == self.n + 1;
+        self.how != How::Aborted && !next.is_some_and(aborts)
+    }
 }
 
 /// What a log holds: its records, and the lines that cannot be read.
@@ -132,13 +147,9 @@ impl Parsed {
 
     /// The records that took effect, oldest first.
     pub fn effective(&self) -> impl DoubleEndedIterator<Item = &Record> {
-        let aborted =
-            |index: usize| self.records.get(index + 1).is_some_and(|next| next.how == How::Aborted);
-        self.records
-            .iter()
-            .enumerate()
-            .filter(move |(index, record)| record.how != How::Aborted && !aborted(*index))
-            .map(|(_, record)| record)
+        self.records.iter().enumerate().filter_map(|(index, record)| {
+            record.took_effect(self.records.get(index + 1)).then_some(record)
+        })
     }
 }
 

@@ -163,7 +163,7 @@ impl History {
         }
     }
 
-    /// The newest records that can be read, newest first, at most `most`: only
+    /// The newest records that took effect, newest first, at most `most`: only
     /// the end of the log is read.
     pub fn recent(&self, most: usize) -> Result<Vec<Record>> {
         let log = match File::open(self.log_file()) {
@@ -171,9 +171,9 @@ impl History {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(error).context("read", self.log_file()),
         };
-        let (mut records, _) = tail(&log, most).context("read", self.log_file())?;
-        records.truncate(most);
-        Ok(records)
+        let (records, _) = tail(&log, most).context("read", self.log_file())?;
+        let parsed = Parsed { records: records.into_iter().rev().collect(), ..Parsed::default() };
+        Ok(parsed.effective().rev().take(most).cloned().collect())
     }
 
     /// Opens the log to append to it. The caller holds the target's lock.
@@ -201,10 +201,28 @@ impl History {
         Log::new(file, path, self.dir.clone())
     }
 
-    /// What a holder has seen of the target.
-    pub fn seen(&self, holder: &str) -> Option<Version> {
-        let text = fs::read_to_string(layout::seen_file(&self.root, holder, &self.target)).ok()?;
-        text.trim_end().parse().ok()
+    /// What a holder has seen of the target, if that is known.
+    ///
+    /// # Errors
+    /// [`Error::Record`] if what is noted cannot be read: to take it for
+    /// nothing would be to forget whose lines are at stake.
+    pub fn seen(&self, holder: &str) -> Result<Option<Version>> {
+        let path = layout::seen_file(&self.root, holder, &self.target);
+        match fs::read_to_string(&path) {
+            Ok(text) => text.trim_end().parse().map(Some).map_err(|problem| Error::Record {
+                path: path.into(),
+                line: 1,
+                problem: format!("{problem}; read the file again to note it anew"),
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).context("read", &path),
+        }
+    }
+
+    /// The folders in which this history was created, to be synced once.
+    pub(crate) fn folders(&self) -> impl Iterator<Item = &Utf8Path> {
+        let within = |folder: &&Utf8Path| folder.starts_with(&self.root);
+        self.dir.ancestors().skip(1).take_while(within).chain(self.root.parent())
     }
 
     /// Notes what a holder has seen. Written in place: it is shorter than a

@@ -77,7 +77,7 @@ fn front_matter(lines: &[&[u8]]) -> usize {
     let is_fence = |line: &&[u8]| line.trim_ascii_end() == b"---";
     match lines {
         [first, rest @ ..] if is_fence(first) => {
-            rest.iter().position(|line| is_fence(line)).map_or(0, |end| end + 2)
+            rest.iter().position(is_fence).map_or(0, |end| end + 2)
         }
         _ => 0,
     }

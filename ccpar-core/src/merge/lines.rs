@@ -35,6 +35,10 @@ impl<'a> Lines<'a> {
         self.lines.len()
     }
 
+    fn side<'s>(&'s self, ids: &'s [u32], loose: &'s [u32], marks: &'s [Mark<'a>]) -> Side<'s, 'a> {
+        Side { lines: &self.lines, ids, loose, marks }
+    }
+
     pub(super) fn range(&self, range: &Range<usize>) -> impl Iterator<Item = Cow<'a, [u8]>> {
         self.lines[range.clone()].iter().map(|line| Cow::Borrowed(*line))
     }
@@ -74,7 +78,7 @@ pub(super) fn regions<'a>(
     let ids = intern([&base.lines, &ours.lines, &theirs.lines]);
     let (by_ours, by_theirs) = (diff(&ids[0], &ids[1]), diff(&ids[0], &ids[2]));
     // Only a region that both sides changed needs to know what its lines are.
-    let mut marks: Option<[Vec<Mark<'a>>; 3]> = None;
+    let mut known = None;
 
     let mut regions = Vec::new();
     // Where the next region begins in base, ours and theirs.
@@ -114,13 +118,18 @@ pub(super) fn regions<'a>(
         let is_conflict = resolution == Resolution::Conflict;
         push(&mut regions, &mut at, 0, resolution, [len, in_ours, in_theirs]);
         if is_conflict && let Some(region) = regions.pop() {
-            let marks = marks.get_or_insert_with(|| {
-                [base, ours, theirs].map(|text| entry::mark(&text.lines, markdown))
+            let (marks, loose) = known.get_or_insert_with(|| {
+                let texts = [base, ours, theirs];
+                let black = texts.map(|text| {
+                    text.lines.iter().map(|line| without_blanks(line)).collect::<Vec<_>>()
+                });
+                let marks = texts.map(|text| entry::mark(&text.lines, markdown));
+                (marks, intern([&black[0], &black[1], &black[2]]))
             });
             let texts = Texts {
-                base: Side { lines: &base.lines, ids: &ids[0], marks: &marks[0] },
-                ours: Side { lines: &ours.lines, ids: &ids[1], marks: &marks[1] },
-                theirs: Side { lines: &theirs.lines, ids: &ids[2], marks: &marks[2] },
+                base: base.side(&ids[0], &loose[0], &marks[0]),
+                ours: ours.side(&ids[1], &loose[1], &marks[1]),
+                theirs: theirs.side(&ids[2], &loose[2], &marks[2]),
             };
             regions.extend(texts.refine(region, markdown));
         }
@@ -146,20 +155,24 @@ fn push<'a>(
 }
 
 /// Numbers lines so that equal lines have equal numbers.
-fn intern<const N: usize>(texts: [&Vec<&[u8]>; N]) -> [Vec<u32>; N] {
-    let mut ids = HashMap::new();
+fn intern<L: AsRef<[u8]>>(texts: [&Vec<L>; 3]) -> [Vec<u32>; 3] {
+    let mut ids: HashMap<&[u8], u32> = HashMap::new();
     texts.map(|lines| {
         lines
             .iter()
             .map(|line| {
                 let next = u32::try_from(ids.len()).expect("a text has under 2^32 lines");
-                match ids.entry(*line) {
+                match ids.entry(line.as_ref()) {
                     Entry::Occupied(known) => *known.get(),
                     Entry::Vacant(new) => *new.insert(next),
                 }
             })
             .collect()
     })
+}
+
+fn without_blanks(line: &[u8]) -> Vec<u8> {
+    line.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect()
 }
 
 /// What a side changed, in order; no two changes touch.

@@ -26,6 +26,8 @@ pub(super) struct Side<'s, 'a> {
     pub(super) lines: &'s [&'a [u8]],
     /// Equal lines have equal numbers, on all sides.
     pub(super) ids: &'s [u32],
+    /// The same for lines that differ in white space alone.
+    pub(super) loose: &'s [u32],
     pub(super) marks: &'s [Mark<'a>],
 }
 
@@ -48,6 +50,10 @@ impl<'a> Side<'_, 'a> {
             core.end -= 1;
         }
         core
+    }
+
+    fn loose(&self, range: &Range<usize>) -> &[u32] {
+        &self.loose[range.clone()]
     }
 
     fn ids_without_blanks(&self, range: &Range<usize>) -> impl Iterator<Item = u32> {
@@ -143,9 +149,15 @@ impl<'a> Texts<'_, 'a> {
                 {
                     return Resolution::Merged(Rule::Stamp, vec![Cow::Borrowed(line)]);
                 }
+                let [loose_b, loose_o, loose_t] =
+                    [self.base.loose[base], self.ours.loose[ours], self.theirs.loose[theirs]];
+                if loose_b != loose_o && loose_b != loose_t && loose_o != loose_t {
+                    return Resolution::Conflict;
+                }
                 match words::merge(b, o, t) {
                     Some(line) => Resolution::Merged(Rule::Words, vec![Cow::Owned(line)]),
-                    None => Resolution::Conflict,
+                    None if loose_b == loose_t => Resolution::Ours,
+                    None => Resolution::Theirs,
                 }
             }
         }
@@ -175,6 +187,11 @@ impl<'a> Texts<'_, 'a> {
             self.both_added(at)
         } else if !paired {
             Resolution::Conflict
+        } else if self.base.loose(&at.base) == self.theirs.loose(&at.theirs) {
+            // A change of white space alone gives way to one of words.
+            Resolution::Ours
+        } else if self.base.loose(&at.base) == self.ours.loose(&at.ours) {
+            Resolution::Theirs
         } else if let Some(lines) = beside(b, &self.ours, &at.ours, &self.theirs, &at.theirs) {
             Resolution::Merged(Rule::Neighbours, lines)
         } else if let Some(lines) = beside(b, &self.theirs, &at.theirs, &self.ours, &at.ours) {
@@ -202,9 +219,25 @@ impl<'a> Texts<'_, 'a> {
         let entries = ours.clone().all(|line| is_entry(&self.ours, line))
             && theirs.clone().all(|line| is_entry(&self.theirs, line));
         if entries {
-            let new: Vec<usize> =
-                ours.clone().filter(|line| !t.contains(&self.ours.ids[*line])).collect();
             let mut lines: Vec<Cow<'a, [u8]>> = self.theirs.cow(theirs.clone()).collect();
+            let mut new = ours.clone().collect::<Vec<_>>();
+            new.retain(|line| {
+                let entry = self.ours.lines[*line].trim_ascii_end();
+                let twin = theirs.clone().find(|other| {
+                    self.theirs.loose[*other] == self.ours.loose[*line]
+                        || self.theirs.marks[*other].is_same_thing(self.ours.marks[*line]) && {
+                            let other = self.theirs.lines[*other].trim_ascii_end();
+                            other.starts_with(entry) || entry.starts_with(other)
+                        }
+                });
+                if let Some(twin) = twin
+                    && entry.len() > self.theirs.lines[twin].trim_ascii_end().len()
+                    && self.theirs.loose[twin] != self.ours.loose[*line]
+                {
+                    lines[twin - theirs.start] = Cow::Borrowed(self.ours.lines[*line]);
+                }
+                twin.is_none()
+            });
             let new = new.into_iter().map(|line| Cow::Borrowed(self.ours.lines[line]));
             let rule = if self.is_sorted_around(at, &ours, &theirs) {
                 for line in new {
@@ -316,6 +349,9 @@ fn pair(
         let (one, two) = (base.marks[b], side.marks[s]);
         if base.ids[b] == side.ids[s] {
             return if one.kind == Kind::Blank { 0.3 } else { 3.0 };
+        }
+        if base.loose[b] == side.loose[s] && one.kind != Kind::Blank {
+            return 2.8;
         }
         if one.kind == Kind::Blank || two.kind == Kind::Blank {
             return 0.0;

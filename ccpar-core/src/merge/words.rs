@@ -7,6 +7,7 @@ use super::lines::{Edit, diff};
 ///
 /// Edits that touch are one: the words around an edit belong to its meaning,
 /// so at least one unchanged word must stand between two edits of two sides.
+#[expect(clippy::many_single_char_names, reason = "b, o, t stand for base, ours, theirs")]
 pub(super) fn merge(base: &[u8], ours: &[u8], theirs: &[u8]) -> Option<Vec<u8>> {
     let [b, o, t] = [base, ours, theirs].map(words);
     let by_ours = diff(&b, &o);

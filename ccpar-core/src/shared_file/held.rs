@@ -77,6 +77,11 @@ impl SharedFile<'_> {
         let temp_name = layout::temp_name(self.harness.root(), &real);
         let mut held =
             Held { log, found, now, history, unsynced: Vec::new(), real, temp_name, _lock: lock };
+        if held.log.head().is_none() && self.harness.durability() == Durability::Disk {
+            for folder in held.history.folders() {
+                held.unsynced.push(Unsynced::folder(folder)?);
+            }
+        }
         self.settle(&mut held)?;
         Ok(held)
     }
@@ -85,7 +90,7 @@ impl SharedFile<'_> {
     fn settle(&self, held: &mut Held) -> Result<()> {
         let head = held.log.head();
         let file = held.found.as_ref().and_then(OnDisk::file_id);
-        match what_stands(head, held.now, file) {
+        match what_stands(head, held.now, file, || self.replace(held).left_over()) {
             Standing::Head => Ok(()),
             Standing::NeverHappened => {
                 let record = Record { how: How::Aborted, ..self.record(held.now) };
@@ -101,11 +106,7 @@ impl SharedFile<'_> {
                     how: How::Outside,
                     parents: head.map(|head| head.version).into_iter().collect(),
                     lines: Some(merge::distance(&old, held.content())),
-                    // Whoever wrote it, it was none of our author's doing.
-                    session: None,
-                    branch: None,
-                    pid: None,
-                    ..self.record(held.now)
+                    ..Self::outside(held.now)
                 };
                 held.log.append(record)
             }
@@ -122,12 +123,17 @@ impl SharedFile<'_> {
         // edited since then is left alone.
         for digits in [&hash[..], &hash[8..], &hash[16..], &hash[24..]] {
             let copy = held.real.with_file_name(layout::conflict_name(&held.real, who, digits));
-            let durability = self.harness.durability();
-            if atomic::create_beside(&copy, ours, held.found.as_ref(), durability)? {
-                return Ok(copy);
-            }
-            if atomic::read(&copy)?.is_some_and(|found| found.content == ours) {
-                return Ok(copy);
+            match atomic::read(&copy)? {
+                Some(found) if found.content == ours => return Ok(copy),
+                Some(_) => {}
+                None => {
+                    let replace = Replace { path: &copy, ..self.replace(held) };
+                    let mut staged = replace.stage(ours, held.found.as_ref())?;
+                    atomic::sync(&[staged.unsynced()?], replace.durability)?;
+                    staged.put_in_place()?;
+                    drop(staged);
+                    return Ok(copy);
+                }
             }
         }
         Err(Error::Target {
@@ -138,6 +144,20 @@ impl SharedFile<'_> {
         })
     }
 
+    fn replace<'r>(&self, held: &'r Held) -> Replace<'r> {
+        Replace {
+            path: &held.real,
+            temp_name: &held.temp_name,
+            durability: self.harness.durability(),
+            break_hard_link: self.harness.break_hard_links(),
+        }
+    }
+
+    /// Says why the target cannot be replaced, if so.
+    pub(super) fn check(&self, held: &Held) -> Result<()> {
+        held.found.as_ref().map_or(Ok(()), |found| self.replace(held).check(found))
+    }
+
     /// Puts the result in place: contents, intent, replacement.
     pub(super) fn put(
         &self,
@@ -146,24 +166,23 @@ impl SharedFile<'_> {
         how: How,
         made: &Made<'_>,
     ) -> Result<Commit> {
-        let (real, temp_name) = (held.real.clone(), held.temp_name.clone());
-        let replace = Replace {
-            path: &real,
-            temp_name: &temp_name,
-            durability: self.harness.durability(),
-            break_hard_link: made.break_hard_link,
-        };
         let version = Version::of(text);
         let mut commit =
             Commit { version, outcome: Outcome::Written, swallowed: None, removed_meanwhile: None };
         if version == held.now {
-            replace.sweep();
+            self.replace(held).sweep();
             commit.outcome = Outcome::Unchanged;
+            self.sync_as_it_stands(held)?;
             return Ok(commit);
         }
-        if let Some(found) = &held.found {
-            replace.check(found)?;
-        }
+        self.check(held)?;
+        let (path, temp_name) = (held.real.clone(), held.temp_name.clone());
+        let replace = Replace {
+            path: &path,
+            temp_name: &temp_name,
+            durability: self.harness.durability(),
+            break_hard_link: self.harness.break_hard_links(),
+        };
         held.unsynced.push(held.history.put_as(version, text)?);
         let mut parents = vec![held.now];
         if let Some(ours) = made.ours.filter(|ours| *ours != text) {
@@ -174,9 +193,10 @@ impl SharedFile<'_> {
         if let Some(folder) = held.real.parent() {
             atomic::create_folders(folder, replace.durability)?;
         }
-        let staged = replace.stage(text, held.found.as_ref())?;
+        let mut staged = replace.stage(text, held.found.as_ref())?;
         held.unsynced.push(staged.unsynced()?);
         let record = Record {
+            file: staged.file_id(),
             how,
             parents,
             base: made.base,
@@ -189,12 +209,16 @@ impl SharedFile<'_> {
             }),
             ..self.record(version)
         };
-        self.carry_out(held, record, || staged.put_in_place())?;
-        Ok(commit)
+        let mut told = true;
+        let done = self.carry_out(held, record, &mut told, || staged.put_in_place());
+        if !told {
+            staged.leave();
+        }
+        done.map(|()| commit)
     }
 
     pub(super) fn remove_held(&self, held: &mut Held) -> Result<Commit> {
-        let durability = self.harness.durability();
+        self.replace(held).sweep();
         let mut commit = Commit {
             version: Version::ABSENT,
             outcome: Outcome::Written,
@@ -213,30 +237,42 @@ impl SharedFile<'_> {
             before: Some(before),
             ..self.record(Version::ABSENT)
         };
-        let (real, temp_name) = (held.real.clone(), held.temp_name.clone());
-        let replace =
-            Replace { path: &real, temp_name: &temp_name, durability, break_hard_link: true };
-        self.carry_out(held, record, || replace.remove())?;
+        let path = held.real.clone();
+        let durability = self.harness.durability();
+        let replace = Replace { path: &path, temp_name: "", durability, break_hard_link: true };
+        self.carry_out(held, record, &mut true, || replace.remove())?;
         Ok(commit)
     }
 
-    /// Writes an intent, syncs all that it builds on, and does what it says;
-    /// takes it back if that failed.
+    /// Writes an intent, syncs all that it builds on, and does what it says. If
+    /// that failed takes it back; whether that could be written down is `told`.
     fn carry_out(
         &self,
         held: &mut Held,
         record: Record,
+        told: &mut bool,
         act: impl FnOnce() -> Result<()>,
     ) -> Result<()> {
         let now = held.now;
         held.log.append(record)?;
         self.sync(held).and_then(|()| act()).inspect_err(|error| {
             if !matches!(error, Error::NotDurable { .. }) {
-                // If this fails too, the state of the disk tells the next.
                 let aborted = Record { how: How::Aborted, ..self.record(now) };
-                let _ = held.log.append(aborted);
+                *told = held.log.append(aborted).is_ok();
             }
         })
+    }
+
+    /// Makes durable what stands there already: whoever wrote it may not have.
+    fn sync_as_it_stands(&self, held: &mut Held) -> Result<()> {
+        if self.harness.durability() == Durability::Process {
+            return Ok(());
+        }
+        if let Some(found) = &held.found {
+            held.unsynced.push(held.history.put_as(held.now, &found.content)?);
+            held.unsynced.extend(found.unsynced(&held.real)?);
+        }
+        self.sync(held)
     }
 
     /// Makes durable what was written so far.
@@ -249,23 +285,35 @@ impl SharedFile<'_> {
         atomic::sync(&all, durability)
     }
 
-    /// A record by this author, now.
-    pub(super) fn record(&self, version: Version) -> Record {
-        let author = self.harness.author();
+    /// A record of something that no author of ours did, found now.
+    pub(super) fn outside(version: Version) -> Record {
         Record {
             n: 0,
             version,
-            how: How::Write,
+            how: How::Outside,
             time: harness::now(),
             parents: Vec::new(),
             base: None,
             lost: None,
             closes: Vec::new(),
+            session: None,
+            branch: None,
+            pid: None,
+            lines: None,
+            file: None,
+            before: None,
+        }
+    }
+
+    /// A record by this author, now.
+    pub(super) fn record(&self, version: Version) -> Record {
+        let author = self.harness.author();
+        Record {
+            how: How::Write,
             session: author.session.clone(),
             branch: author.branch.clone(),
             pid: Some(std::process::id()),
-            lines: None,
-            before: None,
+            ..Self::outside(version)
         }
     }
 }
@@ -280,7 +328,6 @@ pub(super) struct Made<'a> {
     pub(super) lost: Option<usize>,
     /// The losses that it makes good, by number.
     pub(super) closes: Vec<u64>,
-    pub(super) break_hard_link: bool,
 }
 
 /// How what is on disk relates to the newest record.
@@ -294,16 +341,32 @@ enum Standing {
     Outside,
 }
 
-fn what_stands(head: Option<&Record>, now: Version, file: Option<(u64, u64)>) -> Standing {
-    match head {
-        None if now.is_absent() => Standing::Head,
-        None => Standing::Outside,
-        Some(head) if head.version == now => Standing::Head,
-        Some(head) => match &head.before {
-            Some(before) if before.version == now && before.file == file => Standing::NeverHappened,
-            _ => Standing::Outside,
-        },
+/// What is on disk tells whether the newest intent took effect. That it did not
+/// needs a proof: the file that was to become the target still lies beside it.
+/// The old content alone proves nothing, somebody may have put it back; and a
+/// file system gives a freed inode to the next.
+fn what_stands(
+    head: Option<&Record>,
+    now: Version,
+    file: Option<(u64, u64)>,
+    left_over: impl FnOnce() -> Option<Option<(u64, u64)>>,
+) -> Standing {
+    let Some(head) = head else {
+        return if now.is_absent() { Standing::Head } else { Standing::Outside };
+    };
+    if head.version == now {
+        return Standing::Head;
     }
+    let is_as_before =
+        head.before.as_ref().is_some_and(|before| before.version == now && before.file == file);
+    let never_happened = is_as_before
+        && match head.how {
+            // Nothing is staged to remove a file; that it is there is proof
+            // enough, and what the record says is not lost by disbelief.
+            How::Remove => true,
+            _ => left_over().is_some_and(|left| left == head.file),
+        };
+    if never_happened { Standing::NeverHappened } else { Standing::Outside }
 }
 
 #[cfg(test)]
@@ -313,34 +376,36 @@ mod tests {
     #[test]
     fn what_stands_on_disk_tells_whether_the_last_intent_happened() {
         let [old, new, other] = [b"old", b"new", b"xxx"].map(|text| Version::of(text));
-        let file = Some((1, 7));
+        let (file, staged) = (Some((1, 7)), Some((1, 8)));
         let head = Record {
             n: 2,
-            version: new,
             how: How::Write,
-            time: 0,
-            parents: vec![old],
-            base: None,
-            lost: None,
-            closes: Vec::new(),
-            session: None,
-            branch: None,
-            pid: None,
-            lines: None,
+            file: staged,
             before: Some(Before { version: old, file }),
+            ..SharedFile::outside(new)
+        };
+        let create = Record {
+            before: Some(Before { version: Version::ABSENT, file: None }),
+            ..head.clone()
         };
         let cases = [
-            (None, Version::ABSENT, None, Standing::Head),
-            (None, old, file, Standing::Outside),
-            (Some(&head), new, Some((1, 8)), Standing::Head),
-            (Some(&head), old, file, Standing::NeverHappened),
-            // The same bytes in another file were written by somebody.
-            (Some(&head), old, Some((1, 9)), Standing::Outside),
-            (Some(&head), other, file, Standing::Outside),
-            (Some(&head), Version::ABSENT, None, Standing::Outside),
+            (None, Version::ABSENT, None, None, Standing::Head),
+            (None, old, file, None, Standing::Outside),
+            (Some(&head), new, staged, None, Standing::Head),
+            (Some(&head), old, file, Some(staged), Standing::NeverHappened),
+            // Put back by somebody, in a file that got the freed inode.
+            (Some(&head), old, file, None, Standing::Outside),
+            // What lies beside it is an older writer's.
+            (Some(&head), old, file, Some(Some((1, 9))), Standing::Outside),
+            (Some(&head), old, Some((1, 9)), Some(staged), Standing::Outside),
+            (Some(&head), other, file, Some(staged), Standing::Outside),
+            (Some(&head), Version::ABSENT, None, None, Standing::Outside),
+            // Created, and removed by somebody.
+            (Some(&create), Version::ABSENT, None, None, Standing::Outside),
+            (Some(&create), Version::ABSENT, None, Some(staged), Standing::NeverHappened),
         ];
-        for (head, now, file, expected) in cases {
-            assert_eq!(what_stands(head, now, file), expected, "{now} {file:?}");
+        for (head, now, file, left_over, expected) in cases {
+            assert_eq!(what_stands(head, now, file, || left_over), expected, "{now} {file:?}");
         }
     }
 }

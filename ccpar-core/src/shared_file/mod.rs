@@ -88,8 +88,6 @@ pub struct CommitOptions {
     pub base: Base,
     /// What to do if that is not known.
     pub without_base: WithoutBase,
-    /// Whether a target with several names may be split off from the others.
-    pub break_hard_link: bool,
 }
 
 impl From<&Snapshot> for CommitOptions {
@@ -144,6 +142,12 @@ impl<'h> SharedFile<'h> {
         SharedFile { harness, path }
     }
 
+    /// Another file of the same harness.
+    #[must_use]
+    pub fn sibling(&self, path: impl Into<PathBuf>) -> SharedFile<'h> {
+        SharedFile::new(self.harness, path.into())
+    }
+
     /// The path as it was given.
     pub fn path(&self) -> &Path {
         &self.path
@@ -173,21 +177,39 @@ impl<'h> SharedFile<'h> {
         self.lock_resolved(mode).map(|(lock, _)| lock)
     }
 
-    /// Reads the target and remembers that this author has seen it. Takes no
-    /// lock, and never sees half of a commit.
+    /// Reads the target and notes that this author has seen it. Takes no lock,
+    /// and never sees half of a commit.
+    ///
+    /// For a reader that passes the content on and may fail to: [`look`] and
+    /// [`mark_seen`].
+    ///
+    /// [`look`]: Self::look
+    /// [`mark_seen`]: Self::mark_seen
     pub fn read(&self) -> Result<Snapshot> {
+        let snapshot = self.look()?;
+        self.mark_seen(&snapshot)?;
+        Ok(snapshot)
+    }
+
+    /// Reads the target, and notes nothing of it.
+    pub fn look(&self) -> Result<Snapshot> {
         let real = self.real_path()?;
         let found = atomic::read(&real)?;
-        let history = History::new(self.harness.root(), &real);
         let version = match &found {
             // A base that a power loss takes is gone with its reader.
-            Some(found) => history.put(&found.content)?,
+            Some(found) => History::new(self.harness.root(), &real).put(&found.content)?,
             None => Version::ABSENT,
         };
-        if let Some(holder) = self.harness.author().holders().first() {
-            history.set_seen(holder, version)?;
-        }
         Ok(Snapshot { content: found.map(|found| found.content).unwrap_or_default(), version })
+    }
+
+    /// Notes that this author has seen the whole of a snapshot: it is the base
+    /// of the author's next text.
+    pub fn mark_seen(&self, snapshot: &Snapshot) -> Result<()> {
+        match self.harness.author().holders().first() {
+            Some(holder) => self.history()?.set_seen(holder, snapshot.version),
+            None => Ok(()),
+        }
     }
 
     /// Puts a new text in place of the target, merged with what came in between
@@ -203,9 +225,7 @@ impl<'h> SharedFile<'h> {
         let mut held = self.enter()?;
         let version = Version::of(ours);
         let mut commit = match self.base(&held, &options.base)? {
-            Some((base, text)) => {
-                self.commit_from(&mut held, base, &text, ours, options.break_hard_link)?
-            }
+            Some((base, text)) => self.commit_from(&mut held, base, &text, ours)?,
             None => self.commit_without_base(&mut held, ours, options)?,
         };
         if let Outcome::Conflict { .. } = commit.outcome {
@@ -217,7 +237,8 @@ impl<'h> SharedFile<'h> {
             self.sync(&mut held)?;
         }
         if let Some(holder) = self.harness.author().holders().first() {
-            held.history.set_seen(holder, version)?;
+            // The text is in place, and what is seen may lag behind.
+            let _ = held.history.set_seen(holder, version);
         }
         if commit.outcome == Outcome::Written && version != commit.version {
             commit.outcome = Outcome::Merged;
@@ -240,17 +261,15 @@ impl<'h> SharedFile<'h> {
         Ok(self.put(&mut held, &text, How::Edit, &Made::default())?)
     }
 
-    /// Adds text at the end, on a line of its own. A target with several names
-    /// is refused unless `break_hard_link` allows to split it.
-    pub fn append(&self, text: &[u8], break_hard_link: bool) -> Result<Commit> {
+    /// Adds text at the end, on a line of its own.
+    pub fn append(&self, text: &[u8]) -> Result<Commit> {
         let mut held = self.enter()?;
         let mut whole = held.content().to_vec();
         if !whole.is_empty() && !whole.ends_with(b"\n") && !text.is_empty() {
             whole.push(b'\n');
         }
         whole.extend_from_slice(text);
-        let made = Made { break_hard_link, ..Made::default() };
-        self.put(&mut held, &whole, How::Append, &made)
+        self.put(&mut held, &whole, How::Append, &Made::default())
     }
 
     /// Puts an older version back in place. That is a commit like any other:
@@ -267,38 +286,48 @@ impl<'h> SharedFile<'h> {
     /// Merges back what writers without a base have swallowed, as far as it was
     /// not done yet; says how many losses that closed. What any author has seen
     /// does not change by it.
+    ///
+    /// A loss that cannot be merged back whole stays open: what was swallowed
+    /// goes to a conflict copy.
     pub fn restore_lost(&self) -> Result<(usize, Commit)> {
         let mut held = self.enter()?;
         let parsed = held.history.records()?;
         let closed: Vec<u64> =
             parsed.effective().flat_map(|record| &record.closes).copied().collect();
-        let open: Vec<Record> = parsed
+        let open = parsed
             .effective()
-            .filter(|record| record.lost.is_some() && !closed.contains(&record.n))
-            .cloned()
-            .collect();
+            .filter(|record| record.lost.is_some() && !closed.contains(&record.n));
         let mut text = held.content().to_vec();
         let rules = Rules::of(&held.real);
-        for loss in &open {
+        let mut made = Made::default();
+        let mut conflict = None;
+        for loss in open {
             let base = self.content(&held.history, loss.base.unwrap_or(Version::ABSENT))?;
             let replaced = loss.parents.first().copied().unwrap_or(Version::ABSENT);
             let replaced = self.content(&held.history, replaced)?;
-            // Where both cannot stand, what the later writer wrote stays.
-            text = Merge::with_rules(rules, &base, &replaced, &text).keep_theirs();
+            let merge = Merge::with_rules(rules, &base, &replaced, &text);
+            if merge.is_clean() {
+                made.closes.push(loss.n);
+            } else {
+                self.check(&held)?;
+                let copy = self.keep_copy(&held, &replaced)?;
+                conflict = Some(Outcome::Conflict { copy, regions: merge.conflicts().count() });
+            }
+            text = merge.keep_theirs();
         }
-        let made = Made { closes: open.iter().map(|loss| loss.n).collect(), ..Made::default() };
-        let commit = self.put(&mut held, &text, How::Restore, &made)?;
-        if commit.outcome == Outcome::Unchanged && !open.is_empty() {
+        let mut commit = self.put(&mut held, &text, How::Restore, &made)?;
+        if commit.outcome == Outcome::Unchanged && !made.closes.is_empty() {
             let record = Record {
                 how: How::Restore,
                 parents: vec![held.now],
-                closes: made.closes,
+                closes: made.closes.clone(),
                 ..self.record(held.now)
             };
             held.log.append(record)?;
             self.sync(&mut held)?;
         }
-        Ok((open.len(), commit))
+        commit.outcome = conflict.unwrap_or(commit.outcome);
+        Ok((made.closes.len(), commit))
     }
 
     /// Removes the target. Its history stays, and [`restore`](Self::restore)
@@ -363,9 +392,12 @@ impl<'h> SharedFile<'h> {
             Base::Text(text) => Ok(Some((Version::of(text), text.clone()))),
             Base::Seen => {
                 let holders = self.harness.author().holders();
-                let seen = holders.iter().find_map(|holder| held.history.seen(holder));
-                // A seen version whose content is gone is as good as none.
-                Ok(seen.and_then(|version| known(version).ok()))
+                for holder in &holders {
+                    if let Some(version) = held.history.seen(holder)? {
+                        return known(version).map(Some);
+                    }
+                }
+                Ok(None)
             }
         }
     }
@@ -384,15 +416,14 @@ impl<'h> SharedFile<'h> {
         base: Version,
         text: &[u8],
         ours: &[u8],
-        break_hard_link: bool,
     ) -> Result<Commit> {
-        let mut made = Made { base: Some(base), break_hard_link, ..Made::default() };
+        let mut made = Made { base: Some(base), ..Made::default() };
         if held.now == base {
             return self.put(held, ours, How::Write, &made);
         }
         if held.now.is_absent() {
-            let by = held.log.head().filter(|head| head.version.is_absent()).cloned();
-            let by = by.unwrap_or_else(|| Record { how: How::Outside, ..self.record(held.now) });
+            let by = held.log.head().filter(|head| head.how == How::Remove).cloned();
+            let by = by.unwrap_or_else(|| Self::outside(held.now));
             let commit = self.put(held, ours, How::Write, &made)?;
             return Ok(Commit { removed_meanwhile: Some(Box::new(by)), ..commit });
         }
@@ -406,8 +437,25 @@ impl<'h> SharedFile<'h> {
             return self.put(held, &merged, how, &made);
         }
         let regions = merge.conflicts().count();
+        self.check(held)?;
+        // In the history first, then beside the target: an acknowledged text is
+        // never in one place alone.
+        let version = Version::of(ours);
+        held.unsynced.push(held.history.put_as(version, ours)?);
+        self.sync(held)?;
         let copy = self.keep_copy(held, ours)?;
-        let commit = self.put(held, &merged, how, &made)?;
+        let commit = self.put(held, &merged, How::Conflict, &made)?;
+        let is_head = |head: &Record| head.how == How::Conflict && head.parents.contains(&version);
+        if commit.outcome == Outcome::Unchanged && !held.log.head().is_some_and(is_head) {
+            let record = Record {
+                how: How::Conflict,
+                parents: vec![held.now, version],
+                base: made.base,
+                ..self.record(held.now)
+            };
+            held.log.append(record)?;
+            self.sync(held)?;
+        }
         Ok(Commit { outcome: Outcome::Conflict { copy, regions }, ..commit })
     }
 
@@ -424,13 +472,13 @@ impl<'h> SharedFile<'h> {
         match stale {
             Some(swallowed) if options.without_base == WithoutBase::Merge => {
                 let text = self.content(&held.history, swallowed.base)?;
-                self.commit_from(held, swallowed.base, &text, ours, options.break_hard_link)
+                self.commit_from(held, swallowed.base, &text, ours)
             }
             swallowed => {
                 let made = Made {
                     base: swallowed.as_ref().map(|swallowed| swallowed.base),
                     lost: swallowed.as_ref().map(|swallowed| swallowed.lines.len()),
-                    break_hard_link: options.break_hard_link,
+
                     ..Made::default()
                 };
                 let commit = self.put(held, ours, How::Write, &made)?;

@@ -1,7 +1,7 @@
 //! What a text without a known base was probably made from.
 
 use crate::error::Result;
-use crate::history::{History, How, Record, Version};
+use crate::history::{History, Record, Version};
 use crate::merge::{self, Merge};
 
 /// How many of the newest versions are compared, and how much of their content:
@@ -53,7 +53,7 @@ pub(super) fn look(
         if farther == FARTHER || read > BYTES {
             break;
         }
-        if record.how == How::Aborted || looked_at.contains(&record.version) {
+        if looked_at.contains(&record.version) {
             continue;
         }
         looked_at.push(record.version);

@@ -180,7 +180,7 @@ fn appending_never_glues_two_lines() {
     let world = World::new();
     let path = world.write("notes.md", "no newline");
     let session = world.session(None);
-    let _ = session.file(&path).append(b"next\n", false).unwrap();
+    let _ = session.file(&path).append(b"next\n").unwrap();
     assert_eq!(world.text("notes.md"), "no newline\nnext\n");
 }
 

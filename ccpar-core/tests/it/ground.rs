@@ -31,7 +31,7 @@ fn a_file_of_64_mib_is_written_and_merged() {
     let line = b"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde\n";
     let mut base = line.repeat(1 << 20);
     let _ = file.commit(&base, &CommitOptions::default()).unwrap();
-    let _ = world.session(None).file(world.path("big.txt")).append(b"theirs\n", false).unwrap();
+    let _ = world.session(None).file(world.path("big.txt")).append(b"theirs\n").unwrap();
     base.splice(0..0, *b"ours\n");
     let merged = file.commit(&base, &CommitOptions::default()).unwrap();
     assert_eq!(merged.outcome, Outcome::Merged);
@@ -44,7 +44,7 @@ fn a_missing_folder_is_made_and_a_folder_as_target_refused() {
     let session = world.session(None);
     let _ = commit(&session.file(world.path("a/b/c.md")), "x\n");
     assert_eq!(world.text("a/b/c.md"), "x\n");
-    let error = session.file(world.path("a/b")).append(b"x", false).unwrap_err();
+    let error = session.file(world.path("a/b")).append(b"x").unwrap_err();
     assert!(error.to_string().contains("is a folder"), "{error}");
 }
 
@@ -102,7 +102,7 @@ mod unix {
 
         symlink("loop-b", world.path("loop-a")).unwrap();
         symlink("loop-a", world.path("loop-b")).unwrap();
-        assert!(session.file(world.path("loop-a")).append(b"x", false).is_err());
+        assert!(session.file(world.path("loop-a")).append(b"x").is_err());
     }
 
     #[test]
@@ -117,7 +117,7 @@ mod unix {
         }
         fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
         let before = world.text("notes.md");
-        let error = session.file(&path).append(b"y\n", false).unwrap_err();
+        let error = session.file(&path).append(b"y\n").unwrap_err();
         assert!(error.to_string().contains("read-only"), "{error}");
         assert_eq!((world.text("notes.md"), mode(&path)), (before, 0o444));
     }
@@ -152,10 +152,11 @@ mod unix {
         let session = world.session(None);
         let path = world.write("notes.md", "x\n");
         fs::hard_link(&path, world.path("other.md")).unwrap();
-        let error = session.file(&path).append(b"y\n", false).unwrap_err();
+        let error = session.file(&path).append(b"y\n").unwrap_err();
         assert!(error.to_string().contains("--break-hard-link"), "{error}");
         assert_eq!(world.text("notes.md"), "x\n");
-        let _ = session.file(&path).append(b"y\n", true).unwrap();
+        let session = session.with_hard_links_broken();
+        let _ = session.file(&path).append(b"y\n").unwrap();
         assert_eq!(
             (world.text("notes.md"), world.text("other.md")),
             ("x\ny\n".into(), "x\n".into())
@@ -238,7 +239,7 @@ mod unix {
         let world = World::new();
         mknodat(CWD, world.path("pipe"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
         let session = world.session(None);
-        let error = session.file(world.path("pipe")).append(b"x", false).unwrap_err();
+        let error = session.file(world.path("pipe")).append(b"x").unwrap_err();
         assert!(error.to_string().contains("not a plain file"), "{error}");
     }
 }

@@ -4,9 +4,9 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 
 use ccpar_core::history::How;
-use ccpar_core::{CommitOptions, Error, Version};
+use ccpar_core::{CommitOptions, Error, Outcome, Version};
 
-use crate::support::{World, commit, outside};
+use crate::support::{World, commit, commit_on, outside};
 
 fn log_file(world: &World) -> std::path::PathBuf {
     let folder = std::fs::read_dir(world.root().join("history")).unwrap().next().unwrap();
@@ -108,4 +108,87 @@ fn a_content_that_was_damaged_is_not_taken_for_whole() {
     // The next to put it writes it anew.
     file.read().unwrap();
     assert_eq!(file.version(version).unwrap(), b"one\n");
+}
+
+#[test]
+fn an_acknowledged_version_that_somebody_took_back_stays_in_the_history() {
+    // Created and then removed outside; written and then put back as it was, by
+    // a rename whose file gets the inode that was freed.
+    let world = World::new();
+    let session = world.session(Some("a"));
+    let created = session.file(world.path("created.md"));
+    let _ = commit(&created, "created\n");
+    std::fs::remove_file(created.path()).unwrap();
+    let other = world.session(Some("b"));
+    let _ = commit(&other.file(created.path()), "other\n");
+    assert_eq!(created.version(created.find("1").unwrap()).unwrap(), b"created\n");
+    let by = commit(&created, "created\nmore\n");
+    assert_eq!(by.outcome, Outcome::Merged);
+
+    let path = world.write("reverted.md", "v1\n");
+    let reverted = session.file(&path);
+    let _ = commit(&reverted, "v2\n");
+    for _ in 0..8 {
+        let temp = world.write("temp", "v1\n");
+        std::process::Command::new("mv").args([&temp, &path]).status().unwrap();
+        let _ = commit(&reverted, "v1\nnext\n");
+        let parsed = reverted.history().unwrap().records().unwrap();
+        assert!(parsed.records.iter().all(|record| record.how != How::Aborted), "{parsed:?}");
+        let _ = commit(&reverted, "v2\n");
+    }
+}
+
+#[test]
+fn a_base_that_was_seen_and_is_damaged_is_no_reason_to_overwrite() {
+    let world = World::new();
+    let path = world.write("notes.md", "base\n");
+    let session = world.session(Some("s"));
+    let file = session.file(&path);
+    let seen = file.read().unwrap().version();
+    let _ = commit(&world.session(Some("t")).file(&path), "base\nsibling\n");
+    outside(&log_file(&world).with_file_name(seen.to_string()), "ba");
+    let error = file.commit(b"base\nmine\n", &CommitOptions::default()).unwrap_err();
+    assert!(matches!(error, Error::Record { .. }), "{error}");
+    assert_eq!(world.text("notes.md"), "base\nsibling\n");
+    file.read().unwrap();
+    let _ = commit(&file, "base\nsibling\nmine\n");
+}
+
+#[test]
+fn a_text_that_conflicts_is_in_the_history_too() {
+    let world = World::new();
+    let path = world.write("notes.md", "value: 2\n");
+    let session = world.session(Some("s"));
+    let file = session.file(&path);
+    for _ in 0..2 {
+        let outcome = commit_on(&file, "value: 1\n", "value: 3\n").outcome;
+        assert!(matches!(outcome, Outcome::Conflict { .. }), "{outcome:?}");
+    }
+    let ours = Version::of(b"value: 3\n");
+    assert_eq!(file.version(ours).unwrap(), b"value: 3\n");
+    let parsed = file.history().unwrap().records().unwrap();
+    let conflicts: Vec<_> =
+        parsed.effective().filter(|record| record.how == How::Conflict).collect();
+    assert_eq!(conflicts.len(), 1, "the same conflict is told once");
+    assert!(conflicts[0].parents.contains(&ours));
+}
+
+#[test]
+fn a_loss_that_cannot_be_merged_back_stays_open_and_goes_to_a_copy() {
+    let world = World::new();
+    let session = world.session(None);
+    let file = session.file(world.path("notes.md"));
+    let rest = "line\n".repeat(20);
+    for text in [format!("k: 1\n{rest}"), format!("k: 2 important\n{rest}new\n")] {
+        let _ = commit(&file, &text);
+    }
+    let stale = commit(&file, &format!("k: 3\n{rest}"));
+    assert!(stale.swallowed.is_some());
+    for _ in 0..2 {
+        let (closed, commit) = file.restore_lost().unwrap();
+        let Outcome::Conflict { copy, .. } = commit.outcome else { panic!("{commit:?}") };
+        assert_eq!(closed, 0);
+        assert!(std::fs::read_to_string(copy).unwrap().starts_with("k: 2 important\n"));
+        assert_eq!(world.text("notes.md"), format!("k: 3\n{rest}new\n"));
+    }
 }

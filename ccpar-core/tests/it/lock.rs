@@ -35,7 +35,7 @@ fn a_waiter_with_a_limit_gives_up_names_the_holder_and_leaves_nothing_behind() {
         .session(Some("waiter"))
         .with_wait(Wait::For(Duration::from_millis(50)))
         .on_wait(move |path, owner| tell.lock().unwrap().push((path.to_owned(), owner.cloned())));
-    let error = session.file(world.path("notes.md")).append(b"x\n", false).unwrap_err();
+    let error = session.file(world.path("notes.md")).append(b"x\n").unwrap_err();
     let Error::Busy { path, owner, .. } = &error else { panic!("{error}") };
     assert_eq!(*path, world.path("notes.md"));
     assert_eq!(owner.as_ref().unwrap().pid, child.id());
@@ -47,7 +47,7 @@ fn a_waiter_with_a_limit_gives_up_names_the_holder_and_leaves_nothing_behind() {
     end(child);
     // The helper that was left behind lets go at once when it wins too late.
     let session = world.session(None).with_wait(Wait::For(Duration::from_secs(20)));
-    let _ = session.file(world.path("notes.md")).append(b"x\n", false).unwrap();
+    let _ = session.file(world.path("notes.md")).append(b"x\n").unwrap();
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn a_holder_that_is_killed_frees_the_lock_at_once() {
     thread::scope(|scope| {
         scope.spawn(|| {
             let session = world.session(None);
-            let _ = session.file(world.path("notes.md")).append(b"x\n", false).unwrap();
+            let _ = session.file(world.path("notes.md")).append(b"x\n").unwrap();
             send.send(()).unwrap();
         });
         assert!(receive.recv_timeout(Duration::from_millis(100)).is_err(), "it blocks");
@@ -136,13 +136,13 @@ fn a_lock_file_that_is_no_file_is_refused() {
     let file = session.file(world.path("notes.md"));
     let path = file.lock_path().unwrap();
     std::fs::create_dir_all(&path).unwrap();
-    assert!(file.append(b"x\n", false).is_err());
+    assert!(file.append(b"x\n").is_err());
     std::fs::remove_dir(&path).unwrap();
     #[cfg(unix)]
     {
         let elsewhere = world.write("elsewhere", "");
         std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
-        assert!(file.append(b"x\n", false).is_err(), "a link is not followed");
+        assert!(file.append(b"x\n").is_err(), "a link is not followed");
         std::fs::remove_file(&path).unwrap();
         rustix::fs::mknodat(
             rustix::fs::CWD,
@@ -152,7 +152,7 @@ fn a_lock_file_that_is_no_file_is_refused() {
             0,
         )
         .unwrap();
-        let error = file.append(b"x\n", false).unwrap_err();
+        let error = file.append(b"x\n").unwrap_err();
         assert!(error.to_string().contains("not a plain file"), "{error}");
     }
 }

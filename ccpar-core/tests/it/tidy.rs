@@ -15,7 +15,7 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
     ("target", &["error"]),
     ("checkout", &[]),
     ("history", &["error", "sys", "atomic", "layout"]),
-    ("harness", &["error", "sys", "atomic", "lock", "shared_file"]),
+    ("harness", &["error", "sys", "atomic", "lock", "shared_file", "target"]),
     (
         "shared_file",
         &["error", "atomic", "harness", "history", "layout", "lock", "merge", "target"],
