@@ -183,12 +183,17 @@ fn link(text: &[u8]) -> Option<&[u8]> {
     (end > 0).then(|| &target[..end])
 }
 
-/// What an entry is sorted by: its visible text without markers, in lower case.
+/// What an entry is sorted by: the text of its first link, else all of it,
+/// without markers and in lower case.
 pub(super) fn sort_key(line: &[u8]) -> Vec<u8> {
     let text = line.trim_ascii();
     let text = item(text).or(text.strip_prefix(b"|")).unwrap_or(text);
-    let text = String::from_utf8_lossy(text).to_lowercase();
-    text.chars().filter(|c| c.is_alphanumeric() || *c == ' ').collect::<String>().trim().into()
+    let label = position(text, b"](").map_or(text, |end| {
+        let start = text[..end].iter().rposition(|byte| *byte == b'[').map_or(0, |open| open + 1);
+        &text[start..end]
+    });
+    let label = String::from_utf8_lossy(label).to_lowercase();
+    label.chars().filter(|c| c.is_alphanumeric() || *c == ' ').collect::<String>().trim().into()
 }
 
 pub(super) fn contains(text: &[u8], part: &[u8]) -> bool {

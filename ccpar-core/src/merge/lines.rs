@@ -171,8 +171,15 @@ fn intern<L: AsRef<[u8]>>(texts: [&Vec<L>; 3]) -> [Vec<u32>; 3] {
     })
 }
 
+/// A line without the white space that says nothing: all but its indentation.
 fn without_blanks(line: &[u8]) -> Vec<u8> {
-    line.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect()
+    let indent = line.len() - line.trim_ascii_start().len();
+    let words = line[indent..].iter().filter(|byte| !byte.is_ascii_whitespace());
+    if indent == line.len() {
+        Vec::new()
+    } else {
+        line[..indent].iter().chain(words).copied().collect()
+    }
 }
 
 /// What a side changed, in order; no two changes touch.

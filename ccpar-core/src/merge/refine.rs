@@ -20,6 +20,9 @@ const CELLS: usize = 60_000;
 /// How alike two lines must be to be two wordings of one.
 const ALIKE: f64 = 0.6;
 
+/// How many neighbours on each side tell whether a list is sorted.
+const NEIGHBOURS: usize = 12;
+
 /// One of the three texts.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Side<'s, 'a> {
@@ -267,22 +270,26 @@ impl<'a> Texts<'_, 'a> {
         Resolution::Merged(Rule::BothAdded, lines.collect())
     }
 
-    /// Whether the list that both added to was sorted, and each side kept it so.
+    /// Whether the list that both added to is sorted by and large: three of four
+    /// neighbours stand in order, and so does what each side added.
     fn is_sorted_around(&self, at: &Ranges, ours: &Range<usize>, theirs: &Range<usize>) -> bool {
         let is_entry =
             |line: &usize| matches!(self.base.marks[*line].kind, Kind::Item(_) | Kind::Row);
-        let before = (0..at.base.start).rev().take_while(is_entry).take(8).collect::<Vec<_>>();
-        let after = (at.base.end..self.base.lines.len()).take_while(is_entry).take(8);
-        let key = |line: usize| sort_key(self.base.lines[line]);
-        let (before, after): (Vec<_>, Vec<_>) =
-            (before.into_iter().rev().map(key).collect(), after.map(key).collect());
-        if before.len() + after.len() < 2 {
-            return false;
-        }
-        [(&self.ours, ours), (&self.theirs, theirs)].into_iter().all(|(side, added)| {
-            let added = side.lines[added.clone()].iter().map(|line| sort_key(line));
-            before.iter().cloned().chain(added).chain(after.iter().cloned()).is_sorted()
-        })
+        let before = (0..at.base.start).rev().take_while(is_entry).take(NEIGHBOURS).count();
+        let after =
+            (at.base.end..self.base.lines.len()).take_while(is_entry).take(NEIGHBOURS).count();
+        let keys: Vec<_> = (at.base.start - before..at.base.start)
+            .chain(at.base.end..at.base.end + after)
+            .map(|line| sort_key(self.base.lines[line]))
+            .collect();
+        let in_order = keys.windows(2).filter(|pair| pair[0] <= pair[1]).count();
+        let is_sorted = |side: &Side<'_, '_>, added: &Range<usize>| {
+            side.lines[added.clone()].iter().map(|line| sort_key(line)).is_sorted()
+        };
+        keys.len() >= 2
+            && 4 * in_order >= 3 * (keys.len() - 1)
+            && is_sorted(&self.ours, ours)
+            && is_sorted(&self.theirs, theirs)
     }
 }
 
