@@ -2,8 +2,9 @@
 //! lines alone.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::hash_map::RandomState;
 use std::hash::Hash;
 use std::ops::Range;
 
@@ -11,11 +12,12 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 
 use super::entry::{self, Mark};
 use super::refine::{Side, Texts};
-use super::{Region, Resolution};
+use super::{Merge, Region, Resolution};
 
 /// A text as its lines, without their newlines.
 #[derive(Debug, Clone)]
 pub(crate) struct Lines<'a> {
+    text: &'a [u8],
     lines: Vec<&'a [u8]>,
     /// Whether the last line has a newline; `None` if there is no line.
     newline_at_end: Option<bool>,
@@ -28,7 +30,7 @@ impl<'a> Lines<'a> {
             [] if text.is_empty() => Vec::new(),
             text => text.split(|byte| *byte == b'\n').collect(),
         };
-        Lines { lines, newline_at_end }
+        Lines { text, lines, newline_at_end }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -37,6 +39,10 @@ impl<'a> Lines<'a> {
 
     fn side<'s>(&'s self, ids: &'s [u32], loose: &'s [u32], marks: &'s [Mark<'a>]) -> Side<'s, 'a> {
         Side { lines: &self.lines, ids, loose, marks }
+    }
+
+    pub(super) fn slice(&self, range: &Range<usize>) -> &[&'a [u8]] {
+        &self.lines[range.clone()]
     }
 
     pub(super) fn range(&self, range: &Range<usize>) -> impl Iterator<Item = Cow<'a, [u8]>> {
@@ -67,6 +73,8 @@ pub(super) struct Edit {
 
 /// Cuts the three texts into regions and resolves those that both changed.
 ///
+/// Says too whether any region had to be looked into.
+///
 /// Like xdiff, changes that merely touch belong to one region: no unchanged
 /// line of base stands between them.
 pub(super) fn regions<'a>(
@@ -74,9 +82,22 @@ pub(super) fn regions<'a>(
     ours: &Lines<'a>,
     theirs: &Lines<'a>,
     markdown: bool,
-) -> Vec<Region<'a>> {
-    let ids = intern([&base.lines, &ours.lines, &theirs.lines]);
-    let (by_ours, by_theirs) = (diff(&ids[0], &ids[1]), diff(&ids[0], &ids[2]));
+) -> (Vec<Region<'a>>, bool) {
+    let shared = Shared::new([&base.lines, &ours.lines, &theirs.lines]);
+    let ids = intern([&base.lines, &ours.lines, &theirs.lines], &shared);
+    let (by_ours, by_theirs) = (shared.diff(&ids, 0, 1), shared.diff(&ids, 0, 2));
+    if !by_ours.is_empty() && !by_theirs.is_empty() {
+        let whole = |resolution| {
+            let [base, ours, theirs] = [base, ours, theirs].map(|text| 0..text.lines.len());
+            (vec![Region { base, ours, theirs, resolution }], false)
+        };
+        if holds(&ids, &shared, &by_ours, 1, 2) {
+            return whole(Resolution::Theirs);
+        }
+        if holds(&ids, &shared, &by_theirs, 2, 1) {
+            return whole(Resolution::Ours);
+        }
+    }
     // Only a region that both sides changed needs to know what its lines are.
     let mut known = None;
 
@@ -124,7 +145,7 @@ pub(super) fn regions<'a>(
                     text.lines.iter().map(|line| without_blanks(line)).collect::<Vec<_>>()
                 });
                 let marks = texts.map(|text| entry::mark(&text.lines, markdown));
-                (marks, intern([&black[0], &black[1], &black[2]]))
+                (marks, intern([&black[0], &black[1], &black[2]], &shared))
             });
             let texts = Texts {
                 base: base.side(&ids[0], &loose[0], &marks[0]),
@@ -136,7 +157,182 @@ pub(super) fn regions<'a>(
     }
     let same = base.lines.len() - at[0];
     push(&mut regions, &mut at, same, Resolution::Unchanged, [0, 0, 0]);
-    regions
+    (regions, known.is_some())
+}
+
+/// Where a line repeats, or moves, it may be a guess which place a side meant. A
+/// merge that would come out otherwise when it is tried again on its own result,
+/// or in which a line stands more often than both sides together have added it,
+/// was such a guess: the regions in question become one conflict.
+pub(super) fn without_guesses(mut merge: Merge<'_>, markdown: bool) -> Merge<'_> {
+    let changed_by = |side| {
+        merge
+            .regions
+            .iter()
+            .any(|region| region.resolution != Resolution::Unchanged && region.resolution != side)
+    };
+    let one_side = !changed_by(Resolution::Ours) || !changed_by(Resolution::Theirs);
+    if one_side && !merge.refined || !merge.is_clean() {
+        return merge;
+    }
+    let touched = Touched::new(&merge);
+    if touched.doubtful.is_empty() && !merge.refined {
+        return merge;
+    }
+    let base = merge.base.text;
+    let clean = |ours: &[u8], theirs: &[u8]| {
+        let again = Merge::unchecked(base, ours, theirs, markdown);
+        again.is_clean().then(|| again.keep_theirs())
+    };
+    let is_sure = |merge: &Merge<'_>| {
+        let merged = merge.keep_theirs();
+        merge.is_clean()
+            && Touched::new(merge).stand_as_added(&merged)
+            && clean(merge.ours.text, &merged).as_ref() == Some(&merged)
+            && clean(&merged, merge.theirs.text).as_ref() == Some(&merged)
+    };
+    // Whichever side is called ours, it is the same conflict.
+    let mirrored = Merge::unchecked(base, merge.theirs.text, merge.ours.text, markdown);
+    if is_sure(&merge) && is_sure(&mirrored) {
+        return merge;
+    }
+    let is_doubtful = |region: &Region<'_>| {
+        matches!(region.resolution, Resolution::Merged(..))
+            || region.resolution != Resolution::Unchanged
+                && merge.lines_of(region).any(|line| touched.doubtful.contains_key(line))
+    };
+    let is_change = |region: &Region<'_>| region.resolution != Resolution::Unchanged;
+    let ends = |is: &dyn Fn(&Region<'_>) -> bool| {
+        merge.regions.iter().position(is).zip(merge.regions.iter().rposition(is))
+    };
+    let Some((first, last)) = ends(&is_doubtful).or_else(|| ends(&is_change)) else {
+        return merge;
+    };
+    let (from, to) = (&merge.regions[first], &merge.regions[last]);
+    let conflict = Region {
+        base: from.base.start..to.base.end,
+        ours: from.ours.start..to.ours.end,
+        theirs: from.theirs.start..to.theirs.end,
+        resolution: Resolution::Conflict,
+    };
+    merge.regions.splice(first..=last, [conflict]);
+    merge
+}
+
+/// The lines that stand in changed regions.
+struct Touched<'a> {
+    /// Those that repeat or stand in several regions, blank ones aside, and how
+    /// often they may stand in the end.
+    doubtful: HashMap<&'a [u8], usize>,
+}
+
+impl<'a> Touched<'a> {
+    fn new(merge: &Merge<'a>) -> Touched<'a> {
+        let mut regions: HashMap<&'a [u8], (usize, bool)> = HashMap::new();
+        for (n, region) in merge.regions.iter().enumerate() {
+            if region.resolution != Resolution::Unchanged {
+                for line in merge.lines_of(region).filter(|line| !line.trim_ascii().is_empty()) {
+                    let (first, several) = regions.entry(line).or_insert((n, false));
+                    *several |= *first != n;
+                }
+            }
+        }
+        let mut counts: HashMap<&'a [u8], [usize; 3]> = HashMap::new();
+        for (n, text) in [&merge.base, &merge.ours, &merge.theirs].into_iter().enumerate() {
+            for line in text.lines.iter().filter(|line| regions.contains_key(**line)) {
+                counts.entry(line).or_default()[n] += 1;
+            }
+        }
+        let doubtful = counts.into_iter().filter_map(|(line, [base, ours, theirs])| {
+            let repeats = base > 1 || ours > 1 || theirs > 1;
+            let most = base + ours.saturating_sub(base) + theirs.saturating_sub(base);
+            (repeats || regions[line].1).then_some((line, most))
+        });
+        Touched { doubtful: doubtful.collect() }
+    }
+
+    fn stand_as_added(&self, merged: &[u8]) -> bool {
+        let mut left = self.doubtful.clone();
+        Lines::new(merged).lines.iter().all(|line| match left.get_mut(line) {
+            Some(0) => false,
+            Some(left) => {
+                *left -= 1;
+                true
+            }
+            None => true,
+        })
+    }
+}
+
+/// Whether the `outer` side holds everything that the `inner` one changed: the
+/// inner was merged into it before, or both did the same and the outer more.
+///
+/// Aligning each side with base alone cannot see that where lines repeat.
+fn holds(ids: &[Vec<u32>; 3], shared: &Shared, edits: &[Edit], inner: usize, outer: usize) -> bool {
+    let middles = [0, inner, outer].map(|side| &ids[side][shared.middle(ids[side].len())]);
+    let most = middles.iter().copied().flatten().max().map_or(0, |id| *id as usize + 1);
+    let [base, inner_count, outer_count] = middles.map(|middle| {
+        let mut count = vec![0_u32; most];
+        for id in middle {
+            count[*id as usize] += 1;
+        }
+        count
+    });
+    let counts_fit = (0..most).all(|id| match inner_count[id].cmp(&base[id]) {
+        Ordering::Equal => true,
+        Ordering::Greater => outer_count[id] >= inner_count[id],
+        Ordering::Less => outer_count[id] <= inner_count[id],
+    });
+    if !counts_fit {
+        return false;
+    }
+    // No further edit may take back what an edit did.
+    let further = shared.diff(ids, inner, outer);
+    edits.iter().all(|edit| {
+        let near = further.partition_point(|more| more.base.end < edit.side.start);
+        further[near..].iter().take_while(|more| more.base.start <= edit.side.end).all(|more| {
+            let removes = more.base.start < edit.side.end && edit.side.start < more.base.end;
+            let inserts_here = (edit.side.start..=edit.side.end).contains(&more.base.start);
+            let deleted = &ids[0][edit.base.clone()];
+            let back = || ids[outer][more.side.clone()].iter().any(|id| deleted.contains(id));
+            !removes && !(inserts_here && back())
+        })
+    })
+}
+
+/// How many lines all three texts begin and end with: they need no diff.
+struct Shared {
+    start: usize,
+    end: usize,
+}
+
+impl Shared {
+    fn new(texts: [&[&[u8]]; 3]) -> Shared {
+        let [base, ours, theirs] = texts;
+        let same = |[b, o, t]: [&&[u8]; 3]| b == o && o == t;
+        let shortest = texts.map(<[&[u8]]>::len).into_iter().min().unwrap_or(0);
+        let forth = base.iter().zip(ours).zip(theirs);
+        let start = forth.take_while(|((b, o), t)| same([b, o, t])).count();
+        let back = base.iter().rev().zip(ours.iter().rev()).zip(theirs.iter().rev());
+        let back = back.take(shortest - start);
+        Shared { start, end: back.take_while(|((b, o), t)| same([b, o, t])).count() }
+    }
+
+    /// What of a text of this many lines is not shared.
+    fn middle(&self, len: usize) -> Range<usize> {
+        self.start..len - self.end
+    }
+
+    fn diff(&self, ids: &[Vec<u32>; 3], old: usize, new: usize) -> Vec<Edit> {
+        let [old, new] = [old, new].map(|side| &ids[side][self.middle(ids[side].len())]);
+        let mut edits = diff(old, new);
+        for edit in &mut edits {
+            for range in [&mut edit.base, &mut edit.side] {
+                *range = range.start + self.start..range.end + self.start;
+            }
+        }
+        edits
+    }
 }
 
 /// Appends a region: `same` lines on all three sides, or `len` on each.
@@ -154,20 +350,18 @@ fn push<'a>(
     }
 }
 
-/// Numbers lines so that equal lines have equal numbers.
-fn intern<L: AsRef<[u8]>>(texts: [&Vec<L>; 3]) -> [Vec<u32>; 3] {
-    let mut ids: HashMap<&[u8], u32> = HashMap::new();
+/// Numbers lines so that equal lines have equal numbers. What all texts share at
+/// their ends is never asked for, and has none.
+fn intern<L: AsRef<[u8]>>(texts: [&[L]; 3], shared: &Shared) -> [Vec<u32>; 3] {
+    let mut ids: HashMap<&[u8], u32, RandomState> = HashMap::default();
     texts.map(|lines| {
-        lines
-            .iter()
-            .map(|line| {
-                let next = u32::try_from(ids.len()).expect("a text has under 2^32 lines");
-                match ids.entry(line.as_ref()) {
-                    Entry::Occupied(known) => *known.get(),
-                    Entry::Vacant(new) => *new.insert(next),
-                }
-            })
-            .collect()
+        let middle = shared.middle(lines.len());
+        let mut numbers = vec![u32::MAX; lines.len()];
+        for (number, line) in numbers[middle.clone()].iter_mut().zip(&lines[middle]) {
+            let next = u32::try_from(ids.len()).expect("a text has under 2^32 lines");
+            *number = *ids.entry(line.as_ref()).or_insert(next);
+        }
+        numbers
     })
 }
 

@@ -132,6 +132,8 @@ pub struct Merge<'a> {
     ours: Lines<'a>,
     theirs: Lines<'a>,
     regions: Vec<Region<'a>>,
+    /// Whether a region that both sides changed had to be looked into.
+    refined: bool,
 }
 
 impl<'a> Merge<'a> {
@@ -141,9 +143,14 @@ impl<'a> Merge<'a> {
     }
 
     fn by_lines(base: &'a [u8], ours: &'a [u8], theirs: &'a [u8], markdown: bool) -> Merge<'a> {
+        let merge = Merge::unchecked(base, ours, theirs, markdown);
+        lines::without_guesses(merge, markdown)
+    }
+
+    fn unchecked(base: &'a [u8], ours: &'a [u8], theirs: &'a [u8], markdown: bool) -> Merge<'a> {
         let [base, ours, theirs] = [base, ours, theirs].map(Lines::new);
-        let regions = lines::regions(&base, &ours, &theirs, markdown);
-        Merge { base, ours, theirs, regions }
+        let (regions, refined) = lines::regions(&base, &ours, &theirs, markdown);
+        Merge { base, ours, theirs, regions, refined }
     }
 
     /// Merges by the rules for what the texts are.
@@ -211,6 +218,16 @@ impl<'a> Merge<'a> {
             text.push(b'\n');
         }
         text
+    }
+
+    /// The lines of a region, on all sides.
+    fn lines_of(&self, region: &Region<'_>) -> impl Iterator<Item = &'a [u8]> {
+        let ranges = [
+            (&self.base, &region.base),
+            (&self.ours, &region.ours),
+            (&self.theirs, &region.theirs),
+        ];
+        ranges.map(|(text, range)| text.slice(range)).into_iter().flatten().copied()
     }
 
     fn render<'s>(&'s self, conflict: impl Fn(&mut Vec<Cow<'s, [u8]>>, &Region<'a>)) -> Vec<u8> {

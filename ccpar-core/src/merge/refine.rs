@@ -102,15 +102,16 @@ impl<'a> Texts<'_, 'a> {
     pub(super) fn refine(&self, region: Region<'a>, paired: bool) -> Vec<Region<'a>> {
         let all = Ranges { base: region.base, ours: region.ours, theirs: region.theirs };
         if !paired || self.base.all_blank(&all.base) {
-            return vec![self.segment(&all, paired)];
+            return vec![self.segment(&all, None)];
         }
-        let Some(pairs) = pair(&self.base, &all.base, &self.ours, &all.ours).zip(pair(
-            &self.base,
-            &all.base,
-            &self.theirs,
-            &all.theirs,
-        )) else {
-            return vec![self.segment(&all, true)];
+        let Some((by_ours, by_theirs)) = pair(&self.base, &all.base, &self.ours, &all.ours)
+            .zip(pair(&self.base, &all.base, &self.theirs, &all.theirs))
+        else {
+            return vec![self.segment(&all, None)];
+        };
+        let pairs = |at: &Ranges| {
+            let within = at.base.start - all.base.start..at.base.end - all.base.start;
+            Some((&by_ours[within.clone()], &by_theirs[within]))
         };
         let mut out = Vec::new();
         let mut at = Ranges {
@@ -119,20 +120,18 @@ impl<'a> Texts<'_, 'a> {
             theirs: all.theirs.start..all.theirs.start,
         };
         for (index, line) in all.base.clone().enumerate() {
-            let (Some(o), Some(t)) = (pairs.0[index], pairs.1[index]) else { continue };
+            let (Some(o), Some(t)) = (by_ours[index], by_theirs[index]) else { continue };
             at = Ranges { base: at.base.end..line, ours: at.ours.end..o, theirs: at.theirs.end..t };
-            out.push(self.segment(&at, true));
+            out.push(self.segment(&at, pairs(&at)));
             at = Ranges { base: line..line + 1, ours: o..o + 1, theirs: t..t + 1 };
             out.push(at.region(self.line(line, o, t)));
         }
-        out.push(self.segment(
-            &Ranges {
-                base: at.base.end..all.base.end,
-                ours: at.ours.end..all.ours.end,
-                theirs: at.theirs.end..all.theirs.end,
-            },
-            true,
-        ));
+        at = Ranges {
+            base: at.base.end..all.base.end,
+            ours: at.ours.end..all.ours.end,
+            theirs: at.theirs.end..all.theirs.end,
+        };
+        out.push(self.segment(&at, pairs(&at)));
         coalesce(out)
     }
 
@@ -167,7 +166,7 @@ impl<'a> Texts<'_, 'a> {
     }
 
     /// What stands between two anchors.
-    fn segment(&self, at: &Ranges, paired: bool) -> Region<'a> {
+    fn segment(&self, at: &Ranges, pairs: Option<(&Pairs, &Pairs)>) -> Region<'a> {
         let [b, o, t] = [
             &self.base.ids[at.base.clone()],
             &self.ours.ids[at.ours.clone()],
@@ -188,21 +187,59 @@ impl<'a> Texts<'_, 'a> {
             Resolution::Theirs
         } else if self.base.all_blank(&at.base) {
             self.both_added(at)
-        } else if !paired {
-            Resolution::Conflict
-        } else if self.base.loose(&at.base) == self.theirs.loose(&at.theirs) {
-            // A change of white space alone gives way to one of words.
-            Resolution::Ours
-        } else if self.base.loose(&at.base) == self.ours.loose(&at.ours) {
-            Resolution::Theirs
-        } else if let Some(lines) = beside(b, &self.ours, &at.ours, &self.theirs, &at.theirs) {
-            Resolution::Merged(Rule::Neighbours, lines)
-        } else if let Some(lines) = beside(b, &self.theirs, &at.theirs, &self.ours, &at.ours) {
-            Resolution::Merged(Rule::Neighbours, lines)
+        } else if let Some((by_ours, by_theirs)) = pairs {
+            let loose = |side: &Side<'_, '_>, range| self.base.loose(&at.base) == side.loose(range);
+            if loose(&self.theirs, &at.theirs) {
+                // A change of white space alone gives way to one of words.
+                Resolution::Ours
+            } else if loose(&self.ours, &at.ours) {
+                Resolution::Theirs
+            } else {
+                let (ours, theirs) = ((&self.ours, &at.ours), (&self.theirs, &at.theirs));
+                self.without(&at.base, (ours.0, ours.1, by_ours), (theirs.0, theirs.1, by_theirs))
+                    .or_else(|| {
+                        self.without(
+                            &at.base,
+                            (theirs.0, theirs.1, by_theirs),
+                            (ours.0, ours.1, by_ours),
+                        )
+                    })
+                    .or_else(|| beside(b, ours.0, ours.1, theirs.0, theirs.1))
+                    .or_else(|| beside(b, theirs.0, theirs.1, ours.0, ours.1))
+                    .map_or(Resolution::Conflict, |lines| {
+                        Resolution::Merged(Rule::Neighbours, lines)
+                    })
+            }
         } else {
             Resolution::Conflict
         };
         at.region(resolution)
+    }
+
+    /// One side only deleted lines that the other left alone or deleted too:
+    /// what is left of the other side.
+    fn without(
+        &self,
+        base: &Range<usize>,
+        (deleter, deleted, kept): (&Side<'_, 'a>, &Range<usize>, &Pairs),
+        (other, range, pairs): (&Side<'_, 'a>, &Range<usize>, &Pairs),
+    ) -> Option<Vec<Cow<'a, [u8]>>> {
+        let mut added = deleted.clone().filter(|line| !kept.contains(&Some(*line)));
+        if added.any(|line| !deleter.is_blank(line)) {
+            return None;
+        }
+        let mut gone = Vec::new();
+        for (line, (kept, pair)) in base.clone().zip(kept.iter().zip(pairs)) {
+            match (kept, pair) {
+                (None, Some(pair)) if other.ids[*pair] == self.base.ids[line] => gone.push(*pair),
+                // It was deleted here and reworded there, or reworded here.
+                (None, Some(_)) => return None,
+                (Some(kept), _) if deleter.ids[*kept] != self.base.ids[line] => return None,
+                _ => {}
+            }
+        }
+        let left = range.clone().filter(|line| !gone.contains(line));
+        Some(left.map(|line| Cow::Borrowed(other.lines[line])).collect())
     }
 
     /// Both sides added at one place: both are kept, theirs first, each block
@@ -293,6 +330,9 @@ impl<'a> Texts<'_, 'a> {
     }
 }
 
+/// For each line of base the line of a side that it became, if any.
+type Pairs = [Option<usize>];
+
 /// One side only added lines before or after those that the other rewrote or
 /// deleted: they do not meet.
 fn beside<'a>(
@@ -310,6 +350,10 @@ fn beside<'a>(
     } else {
         return None;
     };
+    // What the other side has there already is not added again.
+    let there = &other.ids[rewritten.clone()];
+    let before = if there.starts_with(&ids[..before]) { 0 } else { before };
+    let after = if there.ends_with(&ids[ids.len() - after..]) { 0 } else { after };
     let lines = adder
         .cow(added.start..added.start + before)
         .chain(other.cow(rewritten.clone()))

@@ -4,6 +4,7 @@ mod commit;
 mod crash;
 mod ground;
 mod history;
+mod laws;
 mod lock;
 mod processes;
 mod support;
