@@ -76,7 +76,7 @@ fn merge(c: &mut Criterion) {
         group.bench_function("similar", |b| {
             b.iter(|| {
                 let mut config = similar::TextMergeConfig::new();
-                config.algorithm(similar::Algorithm::Histogram);
+                config.algorithm(similar::Algorithm::Patience);
                 black_box(config.merge_lines(&**base, &**ours, &**theirs).to_string())
             });
         });

@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|texts: (&[u8], &[u8], &[u8])| {
     let (base, ours, theirs) = texts;
-    for rules in [Rules::Lines, Rules::Json] {
+    for rules in [Rules::Lines, Rules::Markdown, Rules::Json] {
         let merge = |base, ours, theirs| Merge::with_rules(rules, base, ours, theirs);
         let merged = merge(base, ours, theirs);
         let _ = merged.with_markers(Markers { diff3: true, ..Markers::default() });

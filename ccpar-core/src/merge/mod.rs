@@ -24,10 +24,13 @@
 //! );
 //! ```
 
+mod diff;
 mod entry;
+mod guess;
 mod json;
 mod lines;
 mod refine;
+mod regions;
 mod words;
 
 use std::borrow::Cow;
@@ -132,8 +135,8 @@ pub struct Merge<'a> {
     ours: Lines<'a>,
     theirs: Lines<'a>,
     regions: Vec<Region<'a>>,
-    /// Whether a region that both sides changed had to be looked into.
-    refined: bool,
+    /// Whether any of it might be a guess.
+    doubtful: bool,
 }
 
 impl<'a> Merge<'a> {
@@ -144,13 +147,13 @@ impl<'a> Merge<'a> {
 
     fn by_lines(base: &'a [u8], ours: &'a [u8], theirs: &'a [u8], markdown: bool) -> Merge<'a> {
         let merge = Merge::unchecked(base, ours, theirs, markdown);
-        lines::without_guesses(merge, markdown)
+        guess::without_guesses(merge, markdown)
     }
 
     fn unchecked(base: &'a [u8], ours: &'a [u8], theirs: &'a [u8], markdown: bool) -> Merge<'a> {
         let [base, ours, theirs] = [base, ours, theirs].map(Lines::new);
-        let (regions, refined) = lines::regions(&base, &ours, &theirs, markdown);
-        Merge { base, ours, theirs, regions, refined }
+        let (regions, doubtful) = regions::regions(&base, &ours, &theirs, markdown);
+        Merge { base, ours, theirs, regions, doubtful }
     }
 
     /// Merges by the rules for what the texts are.

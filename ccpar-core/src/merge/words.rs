@@ -1,7 +1,7 @@
 //! One line that both sides changed: merged by words where their edits are
 //! apart.
 
-use super::lines::{Edit, diff};
+use super::diff::{Edit, diff};
 
 /// Merges a line by its words; `None` if the edits meet.
 ///

@@ -1,0 +1,188 @@
+//! The regions of a merge: what one side or both changed.
+
+use std::cmp::Ordering;
+
+use super::diff::{Edit, Shared, intern, without_blanks};
+use super::lines::Lines;
+use super::refine::Texts;
+use super::{Region, Resolution, entry};
+
+/// Cuts the three texts into regions and resolves those that both changed.
+///
+/// Says too whether any of it might be a guess: a region had to be looked into,
+/// or lines repeat where something changed.
+///
+/// Like xdiff, changes that merely touch belong to one region: no unchanged
+/// line of base stands between them.
+pub(super) fn regions<'a>(
+    base: &Lines<'a>,
+    ours: &Lines<'a>,
+    theirs: &Lines<'a>,
+    markdown: bool,
+) -> (Vec<Region<'a>>, bool) {
+    let shared = Shared::new([&base.lines, &ours.lines, &theirs.lines]);
+    let ids = intern([&base.lines, &ours.lines, &theirs.lines], &shared);
+    let (by_ours, by_theirs) = (shared.diff(&ids, 0, 1), shared.diff(&ids, 0, 2));
+    if !by_ours.is_empty() && !by_theirs.is_empty() {
+        let whole = |resolution| {
+            let [base, ours, theirs] = [base, ours, theirs].map(|text| 0..text.lines.len());
+            (vec![Region { base, ours, theirs, resolution }], false)
+        };
+        if holds(&ids, &shared, &by_ours, 1, 2) {
+            return whole(Resolution::Theirs);
+        }
+        if holds(&ids, &shared, &by_theirs, 2, 1) {
+            return whole(Resolution::Ours);
+        }
+    }
+    // Only a region that both sides changed needs to know what its lines are.
+    let mut known = None;
+
+    let mut regions = Vec::new();
+    // Where the next region begins in base, ours and theirs.
+    let mut at = [0, 0, 0];
+    let (mut o, mut t) = (by_ours.iter().peekable(), by_theirs.iter().peekable());
+    loop {
+        let starts = [o.peek(), t.peek()].map(|edit| edit.map(|edit| edit.base.start));
+        let Some(start) = starts.into_iter().flatten().min() else { break };
+        let same = start - at[0];
+        push(&mut regions, &mut at, same, Resolution::Unchanged, [0, 0, 0]);
+
+        // Gather the edits of both sides that touch each other.
+        let (mut end, mut grown, mut changed) = (start, [0_isize, 0], [false, false]);
+        loop {
+            let (n, edit) = if let Some(edit) = o.next_if(|edit| edit.base.start <= end) {
+                (0, edit)
+            } else if let Some(edit) = t.next_if(|edit| edit.base.start <= end) {
+                (1, edit)
+            } else {
+                break;
+            };
+            end = end.max(edit.base.end);
+            changed[n] = true;
+            grown[n] += edit.side.len().cast_signed() - edit.base.len().cast_signed();
+        }
+        let len = end - start;
+        let [in_ours, in_theirs] = grown.map(|n| {
+            len.checked_add_signed(n).expect("a side cannot lose more lines than base has")
+        });
+        let (ours_range, theirs_range) = (at[1]..at[1] + in_ours, at[2]..at[2] + in_theirs);
+        let resolution = match changed {
+            [true, false] => Resolution::Ours,
+            [false, true] => Resolution::Theirs,
+            _ if ids[1][ours_range] == ids[2][theirs_range] => Resolution::Same,
+            _ => Resolution::Conflict,
+        };
+        let is_conflict = resolution == Resolution::Conflict;
+        push(&mut regions, &mut at, 0, resolution, [len, in_ours, in_theirs]);
+        if is_conflict && let Some(region) = regions.pop() {
+            let (marks, loose) = known.get_or_insert_with(|| {
+                let texts = [base, ours, theirs];
+                let marks = texts.map(|text| entry::mark(&text.lines, markdown));
+                if !markdown {
+                    return (marks, ids.clone());
+                }
+                let black = texts.map(|text| {
+                    text.lines.iter().map(|line| without_blanks(line)).collect::<Vec<_>>()
+                });
+                (marks, intern([&black[0], &black[1], &black[2]], &shared))
+            });
+            let texts = Texts {
+                base: base.side(&ids[0], &loose[0], &marks[0]),
+                ours: ours.side(&ids[1], &loose[1], &marks[1]),
+                theirs: theirs.side(&ids[2], &loose[2], &marks[2]),
+            };
+            regions.extend(texts.refine(region, markdown));
+        }
+    }
+    let same = base.lines.len() - at[0];
+    push(&mut regions, &mut at, same, Resolution::Unchanged, [0, 0, 0]);
+    let is_doubtful = known.is_some() || repeats(&regions, &ids, [base, ours, theirs]);
+    (regions, is_doubtful)
+}
+
+/// Whether a line that was touched repeats, or was touched in several places.
+fn repeats(regions: &[Region<'_>], ids: &[Vec<u32>; 3], texts: [&Lines<'_>; 3]) -> bool {
+    let most = ids.iter().flatten().filter(|id| **id != u32::MAX).max();
+    let most = most.map_or(0, |id| *id as usize + 1);
+    // The region that touched it, and how often each text has it.
+    let mut touched = vec![usize::MAX; most];
+    let mut counts = vec![[0_u8; 3]; most];
+    for (n, side) in ids.iter().enumerate() {
+        for id in side.iter().filter(|id| **id != u32::MAX) {
+            let count = &mut counts[*id as usize][n];
+            *count = count.saturating_add(1);
+        }
+    }
+    let is_blank = |line: &[u8]| line.trim_ascii().is_empty();
+    regions.iter().enumerate().any(|(number, region)| {
+        let ranges = [&region.base, &region.ours, &region.theirs];
+        region.resolution != Resolution::Unchanged
+            && ranges.into_iter().enumerate().any(|(n, range)| {
+                range.clone().any(|line| {
+                    let id = ids[n][line] as usize;
+                    let before = std::mem::replace(&mut touched[id], number);
+                    (counts[id].iter().any(|count| *count > 1)
+                        || ![usize::MAX, number].contains(&before))
+                        && !is_blank(texts[n].lines[line])
+                })
+            })
+    })
+}
+
+/// Whether the `outer` side holds everything that the `inner` one changed: the
+/// inner was merged into it before, or both did the same and the outer more.
+///
+/// Aligning each side with base alone cannot see that where lines repeat.
+fn holds(ids: &[Vec<u32>; 3], shared: &Shared, edits: &[Edit], inner: usize, outer: usize) -> bool {
+    let middles = [0, inner, outer].map(|side| &ids[side][shared.middle(ids[side].len())]);
+    let most = middles.iter().copied().flatten().max().map_or(0, |id| *id as usize + 1);
+    let [base, inner_count, outer_count] = middles.map(|middle| {
+        let mut count = vec![0_u32; most];
+        for id in middle {
+            count[*id as usize] += 1;
+        }
+        count
+    });
+    let counts_fit = (0..most).all(|id| match inner_count[id].cmp(&base[id]) {
+        Ordering::Equal => true,
+        Ordering::Greater => outer_count[id] >= inner_count[id],
+        Ordering::Less => outer_count[id] <= inner_count[id],
+    });
+    if !counts_fit {
+        return false;
+    }
+    // No further edit may take back what an edit did.
+    let further = shared.diff(ids, inner, outer);
+    edits.iter().all(|edit| {
+        let near = further.partition_point(|more| more.base.end < edit.side.start);
+        further[near..].iter().take_while(|more| more.base.start <= edit.side.end).all(|more| {
+            let removes = more.base.start < edit.side.end && edit.side.start < more.base.end;
+            let inserts_here = (edit.side.start..=edit.side.end).contains(&more.base.start);
+            let deleted = &ids[0][edit.base.clone()];
+            // Something else in place of what was deleted is a change against a
+            // deletion, not the deletion and more.
+            let back = || {
+                let inserted = &ids[outer][more.side.clone()];
+                edit.side.is_empty() && !inserted.is_empty()
+                    || inserted.iter().any(|id| deleted.contains(id))
+            };
+            !(removes || inserts_here && back())
+        })
+    })
+}
+
+/// Appends a region: `same` lines on all three sides, or `len` on each.
+fn push<'a>(
+    regions: &mut Vec<Region<'a>>,
+    at: &mut [usize; 3],
+    same: usize,
+    resolution: Resolution<'a>,
+    len: [usize; 3],
+) {
+    let [base, ours, theirs] = [0, 1, 2].map(|n| at[n]..at[n] + same + len[n]);
+    *at = [base.end, ours.end, theirs.end];
+    if resolution != Resolution::Unchanged || same > 0 {
+        regions.push(Region { base, ours, theirs, resolution });
+    }
+}
