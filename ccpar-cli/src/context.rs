@@ -40,6 +40,10 @@ pub(crate) struct Writing {
     /// [default: disk, or `$CCPAR_DURABILITY`]
     #[arg(long, value_name = "HOW", value_enum, hide_possible_values = true)]
     durability: Option<DurabilityArg>,
+
+    /// Print the outcome as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

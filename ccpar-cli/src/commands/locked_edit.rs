@@ -30,10 +30,6 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     writing: Writing,
-
-    /// Print the outcome as JSON
-    #[arg(long)]
-    json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
@@ -41,7 +37,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let file = harness.file(&arguments.path);
     context::decline_foreign(&file)?;
     let commit = file.update(|text| filter(&harness, &arguments.command, text))?;
-    Ok(report::commit(&arguments.path, &commit, arguments.json))
+    Ok(report::commit(&arguments.path, &commit, arguments.writing.json))
 }
 
 /// Runs the filter on files without a name rather than pipes: whatever it

@@ -43,10 +43,6 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     writing: Writing,
-
-    /// Print the outcome as JSON
-    #[arg(long)]
-    json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
@@ -74,7 +70,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         },
     };
     let commit = if arguments.append { file.append(&text)? } else { file.commit(&text, &options)? };
-    Ok(report::commit(path, &commit, arguments.json))
+    Ok(report::commit(path, &commit, arguments.writing.json))
 }
 
 /// A whole version is one; else a file that is there; else a version's

@@ -29,10 +29,6 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     writing: Writing,
-
-    /// Print the outcome as JSON
-    #[arg(long)]
-    json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
@@ -50,7 +46,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             }
             _ => output::say(format!("`{shown}`: put back what was lost")),
         }
-        return Ok(report::commit(path, &commit, arguments.json));
+        return Ok(report::commit(path, &commit, arguments.writing.json));
     }
     let Some(word) = &arguments.version else {
         return Err(Failure::new("name the version: path@3"));
@@ -59,5 +55,5 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let file = harness.file(&path);
     context::decline_foreign(&file)?;
     let commit = file.restore(file.find(&version)?)?;
-    Ok(report::commit(&path, &commit, arguments.json))
+    Ok(report::commit(&path, &commit, arguments.writing.json))
 }

@@ -5,6 +5,55 @@
 //! ([`Merge::keep_theirs`]: what ccpar leaves in a file that an agent will
 //! load) or between markers ([`Merge::with_markers`]).
 //!
+//! # Rules
+//! What one side alone changed is taken, and the same change on both sides is
+//! taken once. Where both changed the same lines, or lines that touch:
+//!
+//! - Both only **added**: both blocks are kept whole, theirs first; a block that
+//!   the other holds is taken once. Entries of a list that is sorted by and
+//!   large are put in their order.
+//! - A change of **white space** gives way to one of words. Indentation is no
+//!   white space: it is what nests a list.
+//! - Anything else is a **conflict**: one side deleted what the other changed,
+//!   or both changed it.
+//!
+//! In Markdown ([`Rules::Markdown`]) each line is first followed to what a side
+//! made of it. Entries of lists and rows of tables are known by their first
+//! link, else by what stands before a colon or a dash; headings by their text;
+//! fields of the front matter by their name; other lines by their words. So
+//! edits of neighbouring lines do not meet:
+//!
+//! ```
+//! use ccpar_core::merge::{Merge, Rules};
+//!
+//! let base = b"- [a](a.md): old\n- [b](b.md): old\n";
+//! let ours = b"- [a](a.md): new\n- [b](b.md): old\n";
+//! let theirs = b"- [a](a.md): old\n- [b](b.md): new\n";
+//! assert!(!Merge::with_rules(Rules::Lines, base, ours, theirs).is_clean());
+//! let merge = Merge::with_rules(Rules::Markdown, base, ours, theirs);
+//! assert_eq!(merge.keep_theirs(), b"- [a](a.md): new\n- [b](b.md): new\n");
+//! ```
+//!
+//! Front matter that every write stamps anew is no reason to conflict: of a time
+//! (`modified`, `updated`) the later is taken, of an origin (`originSessionId`)
+//! theirs.
+//!
+//! ```
+//! # use ccpar_core::merge::{Merge, Rules};
+//! let note = |modified: &str, text: &str| {
+//!     format!("---\nname: x\nmodified: {modified}\n---\n\n{text}").into_bytes()
+//! };
+//! let base = note("2026-01-01", "one\n");
+//! let ours = note("2026-01-03", "one\ntwo\n");
+//! let theirs = note("2026-01-02", "zero\none\n");
+//! let merge = Merge::with_rules(Rules::Markdown, &base, &ours, &theirs);
+//! assert_eq!(merge.keep_theirs(), note("2026-01-03", "zero\none\ntwo\n"));
+//! ```
+//!
+//! Where a line repeats or was moved, it can be a guess which place a side meant.
+//! A merge that would come out otherwise when it is tried again on its own result
+//! is a conflict instead: the same commit twice leaves what once leaves.
+//!
 //! The texts are bytes. A line is what stands before a `\n`; whether the last
 //! line has one is merged apart from the lines, so that nothing is ever glued
 //! to a line that had none.
@@ -29,6 +78,7 @@ mod entry;
 mod guess;
 mod json;
 mod lines;
+mod pair;
 mod refine;
 mod regions;
 mod words;

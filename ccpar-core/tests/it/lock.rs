@@ -129,6 +129,29 @@ fn a_lock_whose_file_was_removed_or_replaced_is_taken_again() {
     });
 }
 
+#[cfg(unix)]
+#[test]
+fn a_target_that_becomes_a_link_while_it_is_waited_for_is_the_file_it_links_to() {
+    let world = World::new();
+    let path = world.write("notes.md", "old\n");
+    world.write("elsewhere.md", "elsewhere\n");
+    let child = holder(&world);
+    thread::scope(|scope| {
+        let (send, receive) = mpsc::channel();
+        scope.spawn(|| {
+            let session = world.session(None).on_wait(move |_, _| send.send(()).unwrap());
+            let _ = session.file(&path).append(b"new\n").unwrap();
+        });
+        receive.recv().unwrap();
+        std::fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("elsewhere.md", &path).unwrap();
+        end(child);
+    });
+    assert!(path.is_symlink());
+    assert_eq!(world.text("elsewhere.md"), "elsewhere\nnew\n");
+    assert_eq!(world.names(), ["elsewhere.md", "notes.md"]);
+}
+
 #[test]
 fn a_lock_file_that_is_no_file_is_refused() {
     let world = World::new();

@@ -1,0 +1,83 @@
+//! Which line of a side each line of base became.
+
+use std::ops::Range;
+
+use super::entry::Kind;
+use super::refine::Side;
+use super::words;
+
+/// Pairing costs the product of two lengths; beyond this it is not tried.
+const CELLS: usize = 60_000;
+
+/// How alike two lines must be to be two wordings of one.
+const ALIKE: f64 = 0.6;
+
+/// For each line of base the line of a side that it became, if any.
+pub(super) type Pairs = [Option<usize>];
+
+/// Pairs each line of base with a line of the side, or with none, so that the
+/// pairs do not cross and are worth most. `None` if that would cost too much.
+pub(super) fn pair(
+    base: &Side<'_, '_>,
+    base_range: &Range<usize>,
+    side: &Side<'_, '_>,
+    side_range: &Range<usize>,
+) -> Option<Vec<Option<usize>>> {
+    let (rows, columns) = (base_range.len(), side_range.len());
+    if rows * columns > CELLS {
+        return None;
+    }
+    let base_words: Vec<_> =
+        base.lines[base_range.clone()].iter().map(|line| words::words(line)).collect();
+    let side_words: Vec<_> =
+        side.lines[side_range.clone()].iter().map(|line| words::words(line)).collect();
+    let worth = |row: usize, column: usize| -> f64 {
+        let (b, s) = (base_range.start + row, side_range.start + column);
+        let (one, two) = (base.marks[b], side.marks[s]);
+        if base.ids[b] == side.ids[s] {
+            return if one.kind == Kind::Blank { 0.3 } else { 3.0 };
+        }
+        if base.loose[b] == side.loose[s] && one.kind != Kind::Blank {
+            return 2.8;
+        }
+        if one.kind == Kind::Blank || two.kind == Kind::Blank {
+            return 0.0;
+        }
+        if one.is_same_thing(two) {
+            return 2.5;
+        }
+        match words::similarity(&base_words[row], &side_words[column]) {
+            alike if alike >= ALIKE => 2.0 * alike,
+            _ => 0.0,
+        }
+    };
+    // The best worth of the rows and columns from each cell on.
+    let width = columns + 1;
+    let mut best = vec![0.0_f64; (rows + 1) * width];
+    let mut worths = vec![0.0_f64; rows * columns];
+    for row in (0..rows).rev() {
+        for column in (0..columns).rev() {
+            let worth = worth(row, column);
+            worths[row * columns + column] = worth;
+            let skip = best[(row + 1) * width + column].max(best[row * width + column + 1]);
+            let take = if worth > 0.0 { worth + best[(row + 1) * width + column + 1] } else { 0.0 };
+            best[row * width + column] = skip.max(take);
+        }
+    }
+    let mut pairs = vec![None; rows];
+    let (mut row, mut column) = (0, 0);
+    while row < rows && column < columns {
+        let here = best[row * width + column];
+        let worth = worths[row * columns + column];
+        if worth > 0.0 && here <= worth + best[(row + 1) * width + column + 1] {
+            pairs[row] = Some(side_range.start + column);
+            row += 1;
+            column += 1;
+        } else if here <= best[(row + 1) * width + column] {
+            row += 1;
+        } else {
+            column += 1;
+        }
+    }
+    Some(pairs)
+}
