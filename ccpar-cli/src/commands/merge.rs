@@ -1,11 +1,12 @@
 //! `ccpar merge`
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use ccpar_core::Durability;
-use ccpar_core::merge::{Markers, Merge, Rules};
-use clap::Args;
+use ccpar_core::merge::{Markers, Merge, Resolution, Rules};
+use clap::{Args, ValueEnum};
 
 use crate::exit::{Exit, Failure};
 use crate::output;
@@ -39,6 +40,14 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NAME")]
     path: Option<PathBuf>,
 
+    /// By which rules to merge, whatever the name
+    #[arg(long = "as", value_name = "RULES", value_enum)]
+    rules: Option<RulesArg>,
+
+    /// Print how each change was resolved, and why, instead of the text
+    #[arg(long)]
+    explain: bool,
+
     /// Length of conflict markers
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
     marker_size: u16,
@@ -48,11 +57,23 @@ pub(crate) struct Arguments {
     diff3: bool,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RulesArg {
+    Lines,
+    Markdown,
+    Json,
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let base = read(&arguments.base)?;
     let ours = read(&arguments.ours)?;
     let theirs = read(&arguments.theirs)?;
-    let rules = Rules::of(arguments.path.as_ref().unwrap_or(&arguments.ours));
+    let rules = match arguments.rules {
+        Some(RulesArg::Lines) => Rules::Lines,
+        Some(RulesArg::Markdown) => Rules::Markdown,
+        Some(RulesArg::Json) => Rules::Json,
+        None => Rules::of(arguments.path.as_ref().unwrap_or(&arguments.ours)),
+    };
     let merge = Merge::with_rules(rules, &base, &ours, &theirs);
     let markers = Markers {
         size: usize::from(arguments.marker_size),
@@ -63,9 +84,31 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     match &arguments.output {
         // The user's own file: what it survives is git's or the user's matter.
         Some(path) => ccpar_core::replace(path, &text, Durability::Process)?,
+        None if arguments.explain => {}
         None => output::data(&text)?,
     }
+    if arguments.explain {
+        output::data(explain(&merge).as_bytes())?;
+    }
     Ok(if merge.is_clean() { Exit::Done } else { Exit::No })
+}
+
+fn explain(merge: &Merge<'_>) -> String {
+    let mut text = String::new();
+    for region in merge.regions().iter().filter(|r| r.resolution != Resolution::Unchanged) {
+        let place = match (region.theirs.start + 1, region.theirs.len()) {
+            (first, 0) => format!("before line {first} of theirs"),
+            (first, 1) => format!("line {first} of theirs"),
+            (first, count) => format!("lines {first} to {} of theirs", first + count - 1),
+        };
+        let _ = writeln!(text, "{place}: {}", region.resolution);
+        for (name, lines) in ["base", "ours", "theirs"].into_iter().zip(merge.sides(region)) {
+            for line in lines {
+                let _ = writeln!(text, "  {name:>6} | {}", output::line(line));
+            }
+        }
+    }
+    text
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {

@@ -22,6 +22,33 @@ fn it_prints_the_merge_and_says_whether_it_is_clean() {
 }
 
 #[test]
+fn it_says_how_each_change_was_resolved_and_why() {
+    let home = Home::new();
+    home.write("b.md", "- [a](a): 1\n- [b](b): 1\n\nend\n");
+    home.write("o.md", "- [a](a): 2\n- [b](b): 1\n\nend\nours\n");
+    home.write("t.md", "- [a](a): 1\n- [b](b): 2\n\nend\ntheirs\n");
+    let explained = home.ccpar(&["merge", "b.md", "o.md", "t.md", "--explain"]).quiet();
+    assert_eq!(
+        explained,
+        "line 1 of theirs: ours is taken
+    base | - [a](a): 1
+    ours | - [a](a): 2
+  theirs | - [a](a): 1
+line 2 of theirs: theirs is taken
+    base | - [b](b): 1
+    ours | - [b](b): 1
+  theirs | - [b](b): 2
+line 5 of theirs: both added here: both are kept, theirs first
+    ours | ours
+  theirs | theirs
+"
+    );
+    let words = ["merge", "b.md", "o.md", "t.md", "--as", "lines", "--explain"];
+    let ran = home.ccpar(&words).ended(1, "");
+    assert!(ran.stdout.contains("both cannot be kept"), "{ran:?}");
+}
+
+#[test]
 fn git_merges_with_it() {
     if !there_is("git") {
         return;

@@ -148,6 +148,31 @@ pub enum Rule {
     Stamp,
 }
 
+impl std::fmt::Display for Resolution<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Resolution::Unchanged => "nobody changed it",
+            Resolution::Ours => "ours is taken",
+            Resolution::Theirs => "theirs is taken",
+            Resolution::Same => "both made the same change, which is taken once",
+            Resolution::Merged(Rule::BothAdded, _) => {
+                "both added here: both are kept, theirs first"
+            }
+            Resolution::Merged(Rule::Sorted, _) => {
+                "both added to a sorted list, which stays sorted"
+            }
+            Resolution::Merged(Rule::Neighbours, _) => {
+                "one side changed or deleted lines beside those of the other: both are kept"
+            }
+            Resolution::Merged(Rule::Words, _) => {
+                "one side changed only white space: both are kept"
+            }
+            Resolution::Merged(Rule::Stamp, _) => "a stamp: the later time is taken, or theirs",
+            Resolution::Conflict => "both changed it, and both cannot be kept",
+        })
+    }
+}
+
 /// A stretch of the three texts that was resolved as one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Region<'a> {
@@ -273,14 +298,17 @@ impl<'a> Merge<'a> {
         text
     }
 
-    /// The lines of a region, on all sides.
+    /// The lines of a region, without their newlines, in base, ours and theirs.
+    pub fn sides(&self, region: &Region<'_>) -> [&[&'a [u8]]; 3] {
+        [
+            self.base.slice(&region.base),
+            self.ours.slice(&region.ours),
+            self.theirs.slice(&region.theirs),
+        ]
+    }
+
     fn lines_of(&self, region: &Region<'_>) -> impl Iterator<Item = &'a [u8]> {
-        let ranges = [
-            (&self.base, &region.base),
-            (&self.ours, &region.ours),
-            (&self.theirs, &region.theirs),
-        ];
-        ranges.map(|(text, range)| text.slice(range)).into_iter().flatten().copied()
+        self.sides(region).into_iter().flatten().copied()
     }
 
     fn render<'s>(&'s self, conflict: impl Fn(&mut Vec<Cow<'s, [u8]>>, &Region<'a>)) -> Vec<u8> {
