@@ -184,8 +184,11 @@ fn a_failed_write_is_no_base_of_the_next_try() {
         command.args(["-e", &format!("inject=rename:{fault}")]);
         run(command.args([CCPAR, "locked-write", "notes.md"]), text.as_bytes());
         assert_eq!(home.text("notes.md"), "a\nb\nc\n", "{fault}");
-        home.pipe(&["locked-write", "notes.md", "--merge"], text).quiet();
-        assert_eq!(home.text("notes.md"), text, "{fault}");
+        // Not even when somebody else has written in between.
+        home.write("notes.md", "a\nb\nc\nd\n");
+        home.pipe(&["locked-write", "notes.md", "--merge"], text);
+        let now = home.text("notes.md");
+        assert!(now.contains("X\n"), "{fault}: {now}");
         assert_eq!(home.names(), ["notes.md", "trace"], "{fault}");
     }
 }

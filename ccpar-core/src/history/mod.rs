@@ -209,6 +209,8 @@ impl History {
     pub fn seen(&self, holder: &str) -> Result<Option<Version>> {
         let path = layout::seen_file(&self.root, holder, &self.target);
         match fs::read_to_string(&path) {
+            // It died before it noted anything.
+            Ok(text) if text.is_empty() => Ok(None),
             Ok(text) => text.trim_end().parse().map(Some).map_err(|problem| Error::Record {
                 path: path.into(),
                 line: 1,

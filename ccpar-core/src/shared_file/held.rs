@@ -83,56 +83,69 @@ impl SharedFile<'_> {
             }
         }
         self.settle(&mut held)?;
+        Replace { temp_name: &copy_temp(&held.temp_name), ..self.replace(&held) }.sweep();
         Ok(held)
     }
 
     /// Brings the history up to what is on disk.
     fn settle(&self, held: &mut Held) -> Result<()> {
-        let head = held.log.head();
         let file = held.found.as_ref().and_then(OnDisk::file_id);
-        match what_stands(head, held.now, file, || self.replace(held).left_over()) {
-            Standing::Head => Ok(()),
-            Standing::NeverHappened => {
-                let record = Record { how: How::Aborted, ..self.record(held.now) };
-                held.log.append(record)
-            }
-            Standing::Outside => {
-                if let Some(found) = &held.found {
-                    held.unsynced.push(held.history.put_as(held.now, &found.content)?);
-                }
-                let before = head.map_or(Version::ABSENT, |head| head.version);
-                let old = held.history.get(before).ok().flatten().unwrap_or_default();
-                let record = Record {
-                    how: How::Outside,
-                    parents: head.map(|head| head.version).into_iter().collect(),
-                    lines: Some(merge::distance(&old, held.content())),
-                    ..Self::outside(held.now)
-                };
-                held.log.append(record)
-            }
+        let mut stood = held.log.head().map(|head| head.version);
+        if let Some(head) = held.log.head()
+            && let Some(before) = &head.before
+            && never_happened(head, before, held.now, file, || self.replace(held).left_over())
+        {
+            stood = Some(before.version);
+            let record = Record { how: How::Aborted, ..self.record(before.version) };
+            held.log.append(record)?;
         }
+        let before = stood.unwrap_or(Version::ABSENT);
+        if before == held.now {
+            return Ok(());
+        }
+        if let Some(found) = &held.found {
+            held.unsynced.push(held.history.put_as(held.now, &found.content)?);
+        }
+        let old = held.history.get(before).ok().flatten().unwrap_or_default();
+        let record = Record {
+            how: How::Outside,
+            parents: stood.into_iter().collect(),
+            lines: Some(merge::distance(&old, held.content())),
+            ..Self::outside(held.now)
+        };
+        held.log.append(record)
     }
 
     /// Writes the whole of a text that could not be merged beside the target.
-    pub(super) fn keep_copy(&self, held: &Held, ours: &[u8]) -> Result<PathBuf> {
+    ///
+    /// Says too whether it was created: the same conflict finds its own copy.
+    pub(super) fn keep_copy(&self, held: &mut Held, ours: &[u8]) -> Result<(PathBuf, bool)> {
         let author = self.harness.author();
         let who = author.branch.as_ref().or(author.session.as_ref());
         let who = who.map_or("ours", String::as_str);
         let hash = Version::of(ours).to_string();
-        // The same conflict finds its own copy; a copy that somebody has
-        // edited since then is left alone.
+        // A copy that somebody has edited since then is left alone.
         for digits in [&hash[..], &hash[8..], &hash[16..], &hash[24..]] {
             let copy = held.real.with_file_name(layout::conflict_name(&held.real, who, digits));
             match atomic::read(&copy)? {
-                Some(found) if found.content == ours => return Ok(copy),
+                Some(found) if found.content == ours => {
+                    held.unsynced.extend(found.unsynced(&copy)?);
+                    return Ok((copy, false));
+                }
                 Some(_) => {}
                 None => {
-                    let replace = Replace { path: &copy, ..self.replace(held) };
+                    let temp_name = copy_temp(&held.temp_name);
+                    let replace =
+                        Replace { path: &copy, temp_name: &temp_name, ..self.replace(held) };
                     let mut staged = replace.stage(ours, held.found.as_ref())?;
                     atomic::sync(&[staged.unsynced()?], replace.durability)?;
-                    staged.put_in_place()?;
+                    match staged.put_in_place() {
+                        // The target's own folder is synced with it.
+                        Ok(()) | Err(Error::NotDurable { .. }) => {}
+                        Err(error) => return Err(error),
+                    }
                     drop(staged);
-                    return Ok(copy);
+                    return Ok((copy, true));
                 }
             }
         }
@@ -318,6 +331,12 @@ impl SharedFile<'_> {
     }
 }
 
+/// The temp file of a conflict copy: not the one that proves that an intent
+/// never happened.
+fn copy_temp(temp_name: &str) -> String {
+    format!("{temp_name}-copy")
+}
+
 /// What a text was made from, as far as it is known.
 #[derive(Default)]
 pub(super) struct Made<'a> {
@@ -330,43 +349,29 @@ pub(super) struct Made<'a> {
     pub(super) closes: Vec<u64>,
 }
 
-/// How what is on disk relates to the newest record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    /// It is what the record says.
-    Head,
-    /// It is what stood there before the record, untouched.
-    NeverHappened,
-    /// Something other than ccpar wrote it.
-    Outside,
-}
-
-/// What is on disk tells whether the newest intent took effect. That it did not
-/// needs a proof: the file that was to become the target still lies beside it.
-/// The old content alone proves nothing, somebody may have put it back; and a
-/// file system gives a freed inode to the next.
-fn what_stands(
-    head: Option<&Record>,
+/// Whether the newest record, an intent, never took effect. That needs a proof:
+/// the very file that was to become the target still lies beside it. The old
+/// content alone proves nothing, somebody may have put it back; and a file
+/// system gives a freed inode to the next.
+fn never_happened(
+    head: &Record,
+    before: &Before,
     now: Version,
     file: Option<(u64, u64)>,
     left_over: impl FnOnce() -> Option<Option<(u64, u64)>>,
-) -> Standing {
-    let Some(head) = head else {
-        return if now.is_absent() { Standing::Head } else { Standing::Outside };
-    };
+) -> bool {
     if head.version == now {
-        return Standing::Head;
+        return false;
     }
-    let is_as_before =
-        head.before.as_ref().is_some_and(|before| before.version == now && before.file == file);
-    let never_happened = is_as_before
-        && match head.how {
-            // Nothing is staged to remove a file; that it is there is proof
-            // enough, and what the record says is not lost by disbelief.
-            How::Remove => true,
-            _ => left_over().is_some_and(|left| left == head.file),
-        };
-    if never_happened { Standing::NeverHappened } else { Standing::Outside }
+    let is_as_before = before.version == now && before.file == file;
+    match (head.how, head.file) {
+        // Nothing is staged to remove a file; that it is there is proof enough,
+        // and what the record says is not lost by disbelief.
+        (How::Remove, _) => is_as_before,
+        (_, Some(staged)) => left_over() == Some(Some(staged)),
+        // Where files have no identity, what is left beside it has to do.
+        (_, None) => is_as_before && left_over().is_some(),
+    }
 }
 
 #[cfg(test)]
@@ -374,38 +379,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_stands_on_disk_tells_whether_the_last_intent_happened() {
+    fn an_intent_never_happened_if_what_it_staged_still_lies_there() {
         let [old, new, other] = [b"old", b"new", b"xxx"].map(|text| Version::of(text));
         let (file, staged) = (Some((1, 7)), Some((1, 8)));
-        let head = Record {
-            n: 2,
-            how: How::Write,
-            file: staged,
-            before: Some(Before { version: old, file }),
-            ..SharedFile::outside(new)
-        };
-        let create = Record {
-            before: Some(Before { version: Version::ABSENT, file: None }),
-            ..head.clone()
-        };
+        let write = Record { n: 2, how: How::Write, file: staged, ..SharedFile::outside(new) };
+        let remove = Record { how: How::Remove, file: None, ..write.clone() };
+        let nameless = Record { file: None, ..write.clone() };
+        let was = Before { version: old, file };
         let cases = [
-            (None, Version::ABSENT, None, None, Standing::Head),
-            (None, old, file, None, Standing::Outside),
-            (Some(&head), new, staged, None, Standing::Head),
-            (Some(&head), old, file, Some(staged), Standing::NeverHappened),
+            (&write, new, staged, None, false),
+            (&write, old, file, Some(staged), true),
             // Put back by somebody, in a file that got the freed inode.
-            (Some(&head), old, file, None, Standing::Outside),
+            (&write, old, file, None, false),
             // What lies beside it is an older writer's.
-            (Some(&head), old, file, Some(Some((1, 9))), Standing::Outside),
-            (Some(&head), old, Some((1, 9)), Some(staged), Standing::Outside),
-            (Some(&head), other, file, Some(staged), Standing::Outside),
-            (Some(&head), Version::ABSENT, None, None, Standing::Outside),
-            // Created, and removed by somebody.
-            (Some(&create), Version::ABSENT, None, None, Standing::Outside),
-            (Some(&create), Version::ABSENT, None, Some(staged), Standing::NeverHappened),
+            (&write, old, file, Some(Some((1, 9))), false),
+            // It died, and then somebody wrote or removed the target.
+            (&write, other, file, Some(staged), true),
+            (&write, Version::ABSENT, None, Some(staged), true),
+            (&write, other, file, None, false),
+            (&remove, old, file, None, true),
+            (&remove, other, file, None, false),
+            (&nameless, old, file, Some(None), true),
+            (&nameless, other, file, Some(None), false),
         ];
         for (head, now, file, left_over, expected) in cases {
-            assert_eq!(what_stands(head, now, file, || left_over), expected, "{now} {file:?}");
+            let told = never_happened(head, &was, now, file, || left_over);
+            assert_eq!(told, expected, "{} {now} {file:?} {left_over:?}", head.how);
         }
     }
 }

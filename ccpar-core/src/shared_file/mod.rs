@@ -191,8 +191,12 @@ impl<'h> SharedFile<'h> {
     /// not done yet; says how many losses that closed. What any author has seen
     /// does not change by it.
     ///
-    /// A loss that cannot be merged back whole stays open: what was swallowed
-    /// goes to a conflict copy.
+    /// Of a loss that cannot be merged back whole, what was swallowed goes to a
+    /// conflict copy: that is then what remains open.
+    ///
+    /// # Errors
+    /// A loss whose contents are damaged or gone is named when the others are
+    /// done; it stays open.
     pub fn restore_lost(&self) -> Result<(usize, Commit)> {
         let mut held = self.enter()?;
         let parsed = held.history.records()?;
@@ -204,34 +208,50 @@ impl<'h> SharedFile<'h> {
         let mut text = held.content().to_vec();
         let rules = Rules::of(&held.real);
         let mut made = Made::default();
-        let mut conflict = None;
+        let (mut conflict, mut failed) = (None, None);
         for loss in open {
-            let base = self.content(&held.history, loss.base.unwrap_or(Version::ABSENT))?;
             let replaced = loss.parents.first().copied().unwrap_or(Version::ABSENT);
-            let replaced = self.content(&held.history, replaced)?;
+            let contents = self
+                .content(&held.history, loss.base.unwrap_or(Version::ABSENT))
+                .and_then(|base| Ok((base, self.content(&held.history, replaced)?)));
+            let (base, replaced) = match contents {
+                Ok(contents) => contents,
+                Err(error) => {
+                    failed = Some(error);
+                    continue;
+                }
+            };
             let merge = Merge::with_rules(rules, &base, &replaced, &text);
-            if merge.is_clean() {
-                made.closes.push(loss.n);
-            } else {
+            if !merge.is_clean() {
                 self.check(&held)?;
-                let copy = self.keep_copy(&held, &replaced)?;
+                let (copy, _) = self.keep_copy(&mut held, &replaced)?;
                 conflict = Some(Outcome::Conflict { copy, regions: merge.conflicts().count() });
             }
+            made.closes.push(loss.n);
             text = merge.keep_theirs();
         }
-        let mut commit = self.put(&mut held, &text, How::Restore, &made)?;
-        if commit.outcome == Outcome::Unchanged && !made.closes.is_empty() {
-            let record = Record {
-                how: How::Restore,
-                parents: vec![held.now],
-                closes: made.closes.clone(),
-                ..self.record(held.now)
-            };
-            held.log.append(record)?;
-            self.sync(&mut held)?;
-        }
+        let mut commit = if text == held.content() {
+            if !made.closes.is_empty() {
+                let record = Record {
+                    how: How::Restore,
+                    parents: vec![held.now],
+                    closes: made.closes.clone(),
+                    ..self.record(held.now)
+                };
+                held.log.append(record)?;
+                self.sync(&mut held)?;
+            }
+            Commit {
+                version: held.now,
+                outcome: Outcome::Unchanged,
+                swallowed: None,
+                removed_meanwhile: None,
+            }
+        } else {
+            self.put(&mut held, &text, How::Restore, &made)?
+        };
         commit.outcome = conflict.unwrap_or(commit.outcome);
-        Ok((made.closes.len(), commit))
+        failed.map_or(Ok((made.closes.len(), commit)), Err)
     }
 
     /// Removes the target. Its history stays, and [`restore`](Self::restore)
@@ -347,8 +367,12 @@ impl<'h> SharedFile<'h> {
         let version = Version::of(ours);
         held.unsynced.push(held.history.put_as(version, ours)?);
         self.sync(held)?;
-        let copy = self.keep_copy(held, ours)?;
-        let commit = self.put(held, &merged, How::Conflict, &made)?;
+        let (copy, created) = self.keep_copy(held, ours)?;
+        let commit = self.put(held, &merged, How::Conflict, &made).inspect_err(|error| {
+            if created && !matches!(error, Error::NotDurable { .. }) {
+                let _ = std::fs::remove_file(&copy);
+            }
+        })?;
         let is_head = |head: &Record| head.how == How::Conflict && head.parents.contains(&version);
         if commit.outcome == Outcome::Unchanged && !held.log.head().is_some_and(is_head) {
             let record = Record {

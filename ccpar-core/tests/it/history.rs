@@ -174,7 +174,7 @@ fn a_text_that_conflicts_is_in_the_history_too() {
 }
 
 #[test]
-fn a_loss_that_cannot_be_merged_back_stays_open_and_goes_to_a_copy() {
+fn of_a_loss_that_cannot_be_merged_back_whole_the_copy_stays_open() {
     let world = World::new();
     let session = world.session(None);
     let file = session.file(world.path("notes.md"));
@@ -184,11 +184,59 @@ fn a_loss_that_cannot_be_merged_back_stays_open_and_goes_to_a_copy() {
     }
     let stale = commit(&file, &format!("k: 3\n{rest}"));
     assert!(stale.swallowed.is_some());
-    for _ in 0..2 {
+    {
         let (closed, commit) = file.restore_lost().unwrap();
         let Outcome::Conflict { copy, .. } = commit.outcome else { panic!("{commit:?}") };
-        assert_eq!(closed, 0);
+        assert_eq!(closed, 1);
         assert!(std::fs::read_to_string(copy).unwrap().starts_with("k: 2 important\n"));
         assert_eq!(world.text("notes.md"), format!("k: 3\n{rest}new\n"));
     }
+    // What is then settled by hand is not undone.
+    let _ = commit(&file, &format!("k: 4\n{rest}"));
+    let (closed, again) = world.session(None).file(file.path()).restore_lost().unwrap();
+    assert!(closed <= 1, "{again:?}");
+    let (closed, again) = file.restore_lost().unwrap();
+    assert_eq!((closed, again.outcome), (0, Outcome::Unchanged));
+}
+
+#[test]
+fn a_damaged_loss_does_not_keep_the_others_from_being_restored() {
+    let world = World::new();
+    let session = world.session(None);
+    let file = session.file(world.path("notes.md"));
+    let mut replaced = Vec::new();
+    let mut base = "a\nb\nc\n".to_owned();
+    let _ = commit(&file, &base);
+    for (lost, kept) in [("one", "x"), ("two", "y")] {
+        replaced.push(commit(&file, &format!("{base}{lost}\n")).version);
+        base.push_str(kept);
+        base.push('\n');
+        assert!(commit(&file, &base).swallowed.is_some());
+    }
+    outside(&log_file(&world).with_file_name(replaced[0].to_string()), "damaged");
+    let error = file.restore_lost().unwrap_err();
+    assert!(matches!(error, Error::Record { .. }), "{error}");
+    assert_eq!(world.text("notes.md"), "a\nb\nc\nx\ny\ntwo\n");
+}
+
+#[test]
+fn restoring_what_was_never_there_creates_nothing() {
+    let world = World::new();
+    let session = world.session(None);
+    let (closed, commit) = session.file(world.path("nope.md")).restore_lost().unwrap();
+    assert_eq!((closed, commit.version), (0, Version::ABSENT));
+    assert!(world.names().is_empty());
+}
+
+#[test]
+fn a_note_of_what_was_seen_that_died_empty_wedges_nobody() {
+    let world = World::new();
+    let path = world.write("notes.md", "a\n");
+    let session = world.session(Some("s"));
+    let file = session.file(&path);
+    file.read().unwrap();
+    let notes = std::fs::read_dir(world.root().join("seen").join("s")).unwrap();
+    outside(&notes.map(|note| note.unwrap().path()).next().unwrap(), "");
+    let _ = commit(&file, "a\nb\n");
+    assert_eq!(world.text("notes.md"), "a\nb\n");
 }
