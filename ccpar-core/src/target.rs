@@ -67,5 +67,6 @@ fn existing(dir: &Path) -> Result<PathBuf> {
 }
 
 fn missing(path: &Path) -> Result<PathBuf> {
-    Err(io::Error::from(io::ErrorKind::NotFound)).context("resolve", path)
+    let problem = "leads through a folder, or a link to one, that does not exist: make it first";
+    Err(Error::Target { path: path.into(), problem: problem.to_owned() })
 }

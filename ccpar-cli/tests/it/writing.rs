@@ -166,5 +166,6 @@ fn bad_words_are_named() {
     let mut command = home.command(CCPAR);
     run(command.args(["locked-write", "n"]).env("CCPAR_WAIT", "x"), b"").ended(2, "CCPAR_WAIT");
     home.pipe(&["locked-write", "new/"], "x").ended(2, "names a folder");
+    home.pipe(&["locked-write", "new/../n.md"], "x").ended(2, "that does not exist");
     assert!(home.names().is_empty());
 }

@@ -142,7 +142,7 @@ pub enum Rule {
     Sorted,
     /// One side added beside what the other rewrote or deleted.
     Neighbours,
-    /// Both edited one line, at words that are apart.
+    /// Both edited one line, one side its white space alone, and apart.
     Words,
     /// A field that every write stamps anew: the later time, or theirs.
     Stamp,
