@@ -74,7 +74,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Some(RulesArg::Json) => Rules::Json,
         None => Rules::of(arguments.path.as_ref().unwrap_or(&arguments.ours)),
     };
-    let merge = Merge::with_rules(rules, &base, &ours, &theirs);
+    let merge = Merge::ours_first(rules, &base, &ours, &theirs);
     let markers = Markers {
         size: usize::from(arguments.marker_size),
         diff3: arguments.diff3,

@@ -49,10 +49,15 @@ impl Shared {
     }
 }
 
+/// Blank lines have the first numbers: they look alike wherever they stand, so that
+/// none of them is an anchor.
+pub(super) const BLANK: [&[u8]; 2] = [b"", b"\r"];
+
 /// Numbers lines so that equal lines have equal numbers. What all texts share at
 /// their ends is never asked for, and has none.
 pub(super) fn intern<L: AsRef<[u8]>>(texts: [&[L]; 3], shared: &Shared) -> [Vec<u32>; 3] {
     let mut ids: HashMap<&[u8], u32, RandomState> = HashMap::default();
+    ids.extend(BLANK.into_iter().zip(0..));
     texts.map(|lines| {
         let middle = shared.middle(lines.len());
         let mut numbers = vec![u32::MAX; lines.len()];
@@ -93,7 +98,7 @@ fn anchored_diff(base: &[u32], side: &[u32]) -> Vec<Edit> {
         (*count, *last) = (*count + 1, place);
     }
     let unique = base.iter().enumerate().filter_map(|(place, id)| match seen[*id as usize] {
-        (1, _, 1, there) => Some((place, there)),
+        (1, _, 1, there) if *id as usize >= BLANK.len() => Some((place, there)),
         _ => None,
     });
     let mut anchors = longest_increasing(unique);
@@ -116,18 +121,50 @@ fn anchored_diff(base: &[u32], side: &[u32]) -> Vec<Edit> {
         }
         let is_common = side[s..s_last].iter().any(|id| in_piece[*id as usize] == piece);
         if is_common {
-            for edit in diff(&base[b..b_last], &side[s..s_last]) {
-                edits.push(Edit {
-                    base: edit.base.start + b..edit.base.end + b,
-                    side: edit.side.start + s..edit.side.end + s,
-                });
-            }
+            diff_in_pieces((&base[b..b_last], b), (&side[s..s_last], s), &mut edits);
         } else if b < b_last || s < s_last {
             edits.push(Edit { base: b..b_last, side: s..s_last });
         }
         (b, s) = (b_end, s_end);
     }
     edits
+}
+
+/// Beyond so many lines on both sides without an anchor the sides are compared
+/// piece by piece: similar's diff may take the square of the lines that differ.
+const PIECE: usize = 8 * 1024;
+
+/// Whether two texts are too long to be compared as a whole where nothing in them
+/// is an anchor.
+fn is_long(base: &[u32], side: &[u32]) -> bool {
+    base.len().min(side.len()) > PIECE
+}
+
+/// Appends what is changed between two anchors, each with its place.
+fn diff_in_pieces(
+    (base, base_start): (&[u32], usize),
+    (side, side_start): (&[u32], usize),
+    edits: &mut Vec<Edit>,
+) {
+    let pieces = if is_long(base, side) { base.len().div_ceil(PIECE / 2) } else { 1 };
+    let cut = |len: usize, piece: usize| len * piece / pieces;
+    for piece in 0..pieces {
+        let [b, b_end] = [piece, piece + 1].map(|piece| cut(base.len(), piece));
+        let [s, s_end] = [piece, piece + 1].map(|piece| cut(side.len(), piece));
+        for edit in diff(&base[b..b_end], &side[s..s_end]) {
+            let [b, s] = [b + base_start, s + side_start];
+            let base = edit.base.start + b..edit.base.end + b;
+            let side = edit.side.start + s..edit.side.end + s;
+            match edits.last_mut() {
+                // Two pieces that touch.
+                Some(last) if last.base.end == base.start && last.side.end == side.start => {
+                    last.base.end = base.end;
+                    last.side.end = side.end;
+                }
+                _ => edits.push(Edit { base, side }),
+            }
+        }
+    }
 }
 
 /// The longest selection of pairs whose second numbers increase too: patience

@@ -54,8 +54,8 @@ pub(super) fn mark<'a>(lines: &[&'a [u8]], markdown: bool) -> Vec<Mark<'a>> {
             let text = line.trim_ascii();
             let mark = |kind, key| Mark { kind, key };
             if text.is_empty() {
-                inert.pass(line);
-                mark(Kind::Blank, &line[..0])
+                // A blank line of a fence is part of what it shows.
+                mark(if inert.pass(line) { Kind::Text } else { Kind::Blank }, &line[..0])
             } else if !markdown {
                 mark(Kind::Text, &line[..0])
             } else if number < front_matter {

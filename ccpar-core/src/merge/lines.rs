@@ -31,6 +31,11 @@ impl<'a> Lines<'a> {
         Lines { text, lines, newline_at_end }
     }
 
+    /// The same text with other lines.
+    pub(super) fn with(&self, lines: Vec<&'a [u8]>) -> Lines<'a> {
+        Lines { text: self.text, lines, newline_at_end: self.newline_at_end }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.lines.len()
     }

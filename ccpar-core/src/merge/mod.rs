@@ -73,22 +73,29 @@
 //! );
 //! ```
 
+mod added;
 mod diff;
 mod entry;
 mod guess;
 mod json;
 mod lines;
+mod moved;
+mod numbered;
 mod pair;
 mod refine;
+mod region;
 mod regions;
+mod render;
+mod retrace;
+mod spacing;
 mod words;
 
-use std::borrow::Cow;
-use std::ops::Range;
 use std::path::Path;
 
 use lines::Lines;
 pub(crate) use lines::{distance, line_count, swallowed};
+pub use region::{Region, Resolution, Rule};
+pub use render::Markers;
 
 /// What a text is taken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,95 +118,6 @@ impl Rules {
             Some(extension) if extension.eq_ignore_ascii_case("md") => Rules::Markdown,
             _ => Rules::Lines,
         }
-    }
-}
-
-/// How one region came out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Resolution<'a> {
-    /// Neither side changed it.
-    Unchanged,
-    /// Only ours changed it: ours is taken.
-    Ours,
-    /// Only theirs changed it: theirs is taken.
-    Theirs,
-    /// Both changed it in the same way.
-    Same,
-    /// Both changed it, and both changes are kept: by which rule, and the lines.
-    Merged(Rule, Vec<Cow<'a, [u8]>>),
-    /// Both changed it, in ways that cannot both be kept.
-    Conflict,
-}
-
-/// By which rule two changes are both kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Rule {
-    /// Both only added here: both blocks are kept whole, theirs first.
-    BothAdded,
-    /// Both only added to a sorted list, which stays sorted.
-    Sorted,
-    /// One side added beside what the other rewrote or deleted.
-    Neighbours,
-    /// Both edited one line, one side its white space alone, and apart.
-    Words,
-    /// A field that every write stamps anew: the later time, or theirs.
-    Stamp,
-}
-
-impl std::fmt::Display for Resolution<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Resolution::Unchanged => "nobody changed it",
-            Resolution::Ours => "ours is taken",
-            Resolution::Theirs => "theirs is taken",
-            Resolution::Same => "both made the same change, which is taken once",
-            Resolution::Merged(Rule::BothAdded, _) => {
-                "both added here: both are kept, theirs first"
-            }
-            Resolution::Merged(Rule::Sorted, _) => {
-                "both added to a sorted list, which stays sorted"
-            }
-            Resolution::Merged(Rule::Neighbours, _) => {
-                "one side changed or deleted lines beside those of the other: both are kept"
-            }
-            Resolution::Merged(Rule::Words, _) => {
-                "one side changed only white space: both are kept"
-            }
-            Resolution::Merged(Rule::Stamp, _) => "a stamp: the later time is taken, or theirs",
-            Resolution::Conflict => "both changed it, and both cannot be kept",
-        })
-    }
-}
-
-/// A stretch of the three texts that was resolved as one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Region<'a> {
-    /// Its lines in base, counted from 0.
-    pub base: Range<usize>,
-    /// Its lines in ours.
-    pub ours: Range<usize>,
-    /// Its lines in theirs.
-    pub theirs: Range<usize>,
-    /// What became of it.
-    pub resolution: Resolution<'a>,
-}
-
-/// Names and size of conflict markers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Markers<'a> {
-    /// How many characters a marker has: git's `%L`, 7 by default.
-    pub size: usize,
-    /// Whether base is shown too, as in git's style `diff3`.
-    pub diff3: bool,
-    /// The names of base, ours and theirs.
-    pub labels: [&'a str; 3],
-}
-
-impl Default for Markers<'_> {
-    fn default() -> Self {
-        Markers { size: 7, diff3: false, labels: ["base", "ours", "theirs"] }
     }
 }
 
@@ -249,6 +167,27 @@ impl<'a> Merge<'a> {
         merge
     }
 
+    /// Merges with ours as what stands there, as `git merge` has it: where both
+    /// added, ours comes first, and what is theirs by a rule of
+    /// [`Merge::with_rules`] is ours.
+    pub fn ours_first(rules: Rules, base: &'a [u8], ours: &'a [u8], theirs: &'a [u8]) -> Merge<'a> {
+        Merge::with_rules(rules, base, theirs, ours).swapped()
+    }
+
+    /// The same merge with the names of the sides exchanged.
+    fn swapped(mut self) -> Merge<'a> {
+        std::mem::swap(&mut self.ours, &mut self.theirs);
+        for region in &mut self.regions {
+            std::mem::swap(&mut region.ours, &mut region.theirs);
+            region.resolution = match std::mem::replace(&mut region.resolution, Resolution::Same) {
+                Resolution::Ours => Resolution::Theirs,
+                Resolution::Theirs => Resolution::Ours,
+                other => other,
+            };
+        }
+        self
+    }
+
     /// The regions, in order; together they cover the three texts.
     pub fn regions(&self) -> &[Region<'a>] {
         &self.regions
@@ -264,40 +203,6 @@ impl<'a> Merge<'a> {
         self.conflicts().next().is_none()
     }
 
-    /// The merged text, with theirs in the regions that could not be merged.
-    pub fn keep_theirs(&self) -> Vec<u8> {
-        self.render(|out, region| out.extend(self.theirs.range(&region.theirs)))
-    }
-
-    /// The merged text, with both sides between markers in the regions that
-    /// could not be merged. A text with conflicts ends in a newline.
-    pub fn with_markers(&self, markers: Markers<'_>) -> Vec<u8> {
-        let mark = |c: char, label: &str| {
-            let mut line = c.to_string().repeat(markers.size);
-            if !label.is_empty() {
-                line.push(' ');
-                line.extend(label.chars().map(|c| if c.is_control() { ' ' } else { c }));
-            }
-            Cow::Owned(line.into_bytes())
-        };
-        let [base, ours, theirs] = markers.labels;
-        let mut text = self.render(|out, region| {
-            out.push(mark('<', ours));
-            out.extend(self.ours.range(&region.ours));
-            if markers.diff3 {
-                out.push(mark('|', base));
-                out.extend(self.base.range(&region.base));
-            }
-            out.push(mark('=', ""));
-            out.extend(self.theirs.range(&region.theirs));
-            out.push(mark('>', theirs));
-        });
-        if !self.is_clean() && !text.ends_with(b"\n") {
-            text.push(b'\n');
-        }
-        text
-    }
-
     /// The lines of a region, without their newlines, in base, ours and theirs.
     pub fn sides(&self, region: &Region<'_>) -> [&[&'a [u8]]; 3] {
         [
@@ -309,22 +214,6 @@ impl<'a> Merge<'a> {
 
     fn lines_of(&self, region: &Region<'_>) -> impl Iterator<Item = &'a [u8]> {
         self.sides(region).into_iter().flatten().copied()
-    }
-
-    fn render<'s>(&'s self, conflict: impl Fn(&mut Vec<Cow<'s, [u8]>>, &Region<'a>)) -> Vec<u8> {
-        let mut out = Vec::new();
-        for region in &self.regions {
-            match &region.resolution {
-                Resolution::Unchanged | Resolution::Theirs | Resolution::Same => {
-                    out.extend(self.theirs.range(&region.theirs));
-                }
-                Resolution::Ours => out.extend(self.ours.range(&region.ours)),
-                Resolution::Merged(_, lines) => out.extend(lines.iter().cloned()),
-                Resolution::Conflict => conflict(&mut out, region),
-            }
-        }
-        let end = lines::merged_end(&self.base, &self.ours, &self.theirs);
-        lines::join(&out, end)
     }
 }
 

@@ -10,10 +10,11 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::added;
 use super::entry::{Kind, Mark, sort_key};
 use super::pair::{Pairs, pair};
-use super::words;
 use super::{Region, Resolution, Rule};
+use super::{numbered, words};
 
 /// How many neighbours on each side tell whether a list is sorted.
 const NEIGHBOURS: usize = 12;
@@ -58,6 +59,21 @@ impl<'a> Side<'_, 'a> {
         range.clone().filter(|line| !self.is_blank(*line)).map(|line| self.ids[line])
     }
 
+    /// Whether an entry is left whose parent is gone.
+    fn has_orphan(&self, range: &Range<usize>, gone: &[usize]) -> bool {
+        let mut parents: Vec<(usize, bool)> = Vec::new();
+        range.clone().any(|line| {
+            let Kind::Item(depth) = self.marks[line].kind else { return false };
+            while parents.last().is_some_and(|(other, _)| *other >= depth) {
+                parents.pop();
+            }
+            let is_gone = gone.contains(&line);
+            let is_orphan = !is_gone && parents.last().is_some_and(|(_, is_gone)| *is_gone);
+            parents.push((depth, is_gone));
+            is_orphan
+        })
+    }
+
     fn cow(&self, range: Range<usize>) -> impl Iterator<Item = Cow<'a, [u8]>> {
         self.lines[range].iter().map(|line| Cow::Borrowed(*line))
     }
@@ -97,12 +113,12 @@ impl<'a> Texts<'_, 'a> {
     pub(super) fn refine(&self, region: Region<'a>, paired: bool) -> Vec<Region<'a>> {
         let all = Ranges { base: region.base, ours: region.ours, theirs: region.theirs };
         if !paired || self.base.all_blank(&all.base) {
-            return vec![self.segment(&all, None)];
+            return vec![self.segment(&all, None, paired)];
         }
         let Some((by_ours, by_theirs)) = pair(&self.base, &all.base, &self.ours, &all.ours)
             .zip(pair(&self.base, &all.base, &self.theirs, &all.theirs))
         else {
-            return vec![self.segment(&all, None)];
+            return vec![self.segment(&all, None, paired)];
         };
         let pairs = |at: &Ranges| {
             let within = at.base.start - all.base.start..at.base.end - all.base.start;
@@ -117,7 +133,7 @@ impl<'a> Texts<'_, 'a> {
         for (index, line) in all.base.clone().enumerate() {
             let (Some(o), Some(t)) = (by_ours[index], by_theirs[index]) else { continue };
             at = Ranges { base: at.base.end..line, ours: at.ours.end..o, theirs: at.theirs.end..t };
-            out.push(self.segment(&at, pairs(&at)));
+            out.push(self.segment(&at, pairs(&at), paired));
             at = Ranges { base: line..line + 1, ours: o..o + 1, theirs: t..t + 1 };
             out.push(at.region(self.line(line, o, t)));
         }
@@ -126,7 +142,7 @@ impl<'a> Texts<'_, 'a> {
             ours: at.ours.end..all.ours.end,
             theirs: at.theirs.end..all.theirs.end,
         };
-        out.push(self.segment(&at, pairs(&at)));
+        out.push(self.segment(&at, pairs(&at), paired));
         coalesce(out)
     }
 
@@ -148,10 +164,18 @@ impl<'a> Texts<'_, 'a> {
                 }
                 let [loose_b, loose_o, loose_t] =
                     [self.base.loose[base], self.ours.loose[ours], self.theirs.loose[theirs]];
-                if loose_b != loose_o && loose_b != loose_t && loose_o != loose_t {
-                    return Resolution::Conflict;
+                if let Some(line) = numbered::merge(b, o, t) {
+                    return Resolution::Merged(Rule::Numbered, vec![Cow::Owned(line)]);
                 }
-                match words::merge(b, o, t) {
+                let merged = words::merge(b, o, t);
+                if loose_b != loose_o && loose_b != loose_t && loose_o != loose_t {
+                    // Two wordings are never mixed: the text would be nobody's.
+                    return match [t, o].into_iter().find(|side| merged.as_deref() == Some(side)) {
+                        Some(side) => Resolution::Merged(Rule::Held, vec![Cow::Borrowed(side)]),
+                        None => Resolution::Conflict,
+                    };
+                }
+                match merged {
                     Some(line) => Resolution::Merged(Rule::Words, vec![Cow::Owned(line)]),
                     None if loose_b == loose_t => Resolution::Ours,
                     None => Resolution::Theirs,
@@ -161,7 +185,7 @@ impl<'a> Texts<'_, 'a> {
     }
 
     /// What stands between two anchors.
-    fn segment(&self, at: &Ranges, pairs: Option<(&Pairs, &Pairs)>) -> Region<'a> {
+    fn segment(&self, at: &Ranges, pairs: Option<(&Pairs, &Pairs)>, paired: bool) -> Region<'a> {
         let [b, o, t] = [
             &self.base.ids[at.base.clone()],
             &self.ours.ids[at.ours.clone()],
@@ -178,10 +202,13 @@ impl<'a> Texts<'_, 'a> {
             .ids_without_blanks(&at.ours)
             .eq(self.theirs.ids_without_blanks(&at.theirs))
         {
-            // They differ in blank lines alone.
-            Resolution::Theirs
+            // They differ in blank lines alone: whichever side is called theirs, it
+            // is the same outcome.
+            if at.ours.len() > at.theirs.len() { Resolution::Ours } else { Resolution::Theirs }
         } else if self.base.all_blank(&at.base) {
-            self.both_added(at)
+            self.both_added(at, paired)
+        } else if let Some(resolution) = self.same_and_more(at) {
+            resolution
         } else if let Some((by_ours, by_theirs)) = pairs {
             let loose = |side: &Side<'_, '_>, range| self.base.loose(&at.base) == side.loose(range);
             if loose(&self.theirs, &at.theirs) {
@@ -191,15 +218,14 @@ impl<'a> Texts<'_, 'a> {
                 Resolution::Theirs
             } else {
                 let (ours, theirs) = ((&self.ours, &at.ours), (&self.theirs, &at.theirs));
-                self.without(&at.base, (ours.0, ours.1, by_ours), (theirs.0, theirs.1, by_theirs))
-                    .or_else(|| {
-                        self.without(
-                            &at.base,
-                            (theirs.0, theirs.1, by_theirs),
-                            (ours.0, ours.1, by_ours),
-                        )
-                    })
-                    .or_else(|| beside(b, ours.0, ours.1, theirs.0, theirs.1))
+                let (by_ours, by_theirs) =
+                    ((ours.0, ours.1, by_ours), (theirs.0, theirs.1, by_theirs));
+                // Where both only deleted, what is left differs in blank lines alone.
+                let left = [(by_ours, by_theirs), (by_theirs, by_ours)]
+                    .into_iter()
+                    .filter_map(|(deleter, other)| self.without(&at.base, deleter, other))
+                    .max_by_key(Vec::len);
+                left.or_else(|| beside(b, ours.0, ours.1, theirs.0, theirs.1))
                     .or_else(|| beside(b, theirs.0, theirs.1, ours.0, ours.1))
                     .map_or(Resolution::Conflict, |lines| {
                         Resolution::Merged(Rule::Neighbours, lines)
@@ -209,6 +235,24 @@ impl<'a> Texts<'_, 'a> {
             Resolution::Conflict
         };
         at.region(resolution)
+    }
+
+    /// One side's text holds the other's whole: it made the same change, and more.
+    fn same_and_more(&self, at: &Ranges) -> Option<Resolution<'a>> {
+        let (ours, theirs) = (self.ours.core(&at.ours), self.theirs.core(&at.theirs));
+        let (o, t) = (&self.ours.ids[ours], &self.theirs.ids[theirs]);
+        let base = &self.base.ids[self.base.core(&at.base)];
+        let is_more = |outer: &[u32], inner: &[u32]| {
+            !inner.is_empty()
+                && holds(outer, inner)
+                // What the one deleted, the other must not have left alone.
+                && !base.iter().any(|id| outer.contains(id) && !inner.contains(id))
+        };
+        if is_more(t, o) {
+            Some(held(&self.theirs, &at.theirs))
+        } else {
+            is_more(o, t).then(|| held(&self.ours, &at.ours))
+        }
     }
 
     /// One side only deleted lines that the other left alone or deleted too:
@@ -233,78 +277,56 @@ impl<'a> Texts<'_, 'a> {
                 _ => {}
             }
         }
+        if other.has_orphan(range, &gone) {
+            return None;
+        }
         let left = range.clone().filter(|line| !gone.contains(line));
         Some(left.map(|line| Cow::Borrowed(other.lines[line])).collect())
     }
 
     /// Both sides added at one place: both are kept, theirs first, each block
     /// whole; a block that the other holds is taken once.
-    fn both_added(&self, at: &Ranges) -> Resolution<'a> {
+    fn both_added(&self, at: &Ranges, paired: bool) -> Resolution<'a> {
         let (ours, theirs) = (self.ours.core(&at.ours), self.theirs.core(&at.theirs));
         let (o, t) = (&self.ours.ids[ours.clone()], &self.theirs.ids[theirs.clone()]);
         if holds(t, o) {
-            return Resolution::Theirs;
+            return held(&self.theirs, &at.theirs);
         }
         if holds(o, t) {
-            return Resolution::Ours;
+            return held(&self.ours, &at.ours);
         }
-        let is_entry = |side: &Side<'_, 'a>, line: usize| {
-            matches!(side.marks[line].kind, Kind::Item(_) | Kind::Row)
-        };
-        let entries = ours.clone().all(|line| is_entry(&self.ours, line))
-            && theirs.clone().all(|line| is_entry(&self.theirs, line));
-        if entries {
-            let mut lines: Vec<Cow<'a, [u8]>> = self.theirs.cow(theirs.clone()).collect();
-            let mut new = ours.clone().collect::<Vec<_>>();
-            new.retain(|line| {
-                let entry = self.ours.lines[*line].trim_ascii_end();
-                let twin = theirs.clone().find(|other| {
-                    self.theirs.loose[*other] == self.ours.loose[*line]
-                        || self.theirs.marks[*other].is_same_thing(self.ours.marks[*line]) && {
-                            let other = self.theirs.lines[*other].trim_ascii_end();
-                            other.starts_with(entry) || entry.starts_with(other)
-                        }
-                });
-                if let Some(twin) = twin
-                    && entry.len() > self.theirs.lines[twin].trim_ascii_end().len()
-                    && self.theirs.loose[twin] != self.ours.loose[*line]
-                {
-                    lines[twin - theirs.start] = Cow::Borrowed(self.ours.lines[*line]);
-                }
-                twin.is_none()
-            });
-            let new = new.into_iter().map(|line| Cow::Borrowed(self.ours.lines[line]));
-            let rule = if self.is_sorted_around(at, &ours, &theirs) {
-                for line in new {
-                    let key = sort_key(&line);
-                    let before = lines.iter().take_while(|other| sort_key(other) <= key).count();
-                    lines.insert(before, line);
-                }
-                Rule::Sorted
+        // Before, between and behind the blocks as many blank lines as the side that has
+        // most there: who added at the end of a list seldom meant to close the gap.
+        let pick = |in_ours: Range<usize>, in_theirs: Range<usize>| -> Vec<Cow<'a, [u8]>> {
+            if in_ours.len() > in_theirs.len() {
+                self.ours.cow(in_ours).collect()
             } else {
-                lines.extend(new);
-                Rule::BothAdded
+                self.theirs.cow(in_theirs).collect()
+            }
+        };
+        let blanks_before = pick(at.ours.start..ours.start, at.theirs.start..theirs.start);
+        let blanks_after = pick(ours.end..at.ours.end, theirs.end..at.theirs.end);
+        let between =
+            if blanks_after.len() > blanks_before.len() { &blanks_after } else { &blanks_before };
+        let (added, rule) = if paired {
+            let is_sorted = self.is_sorted_around(at);
+            let both = ((&self.ours, ours), (&self.theirs, theirs));
+            let Some((lines, is_sorted)) = added::combine(both.0, both.1, between, is_sorted)
+            else {
+                return Resolution::Conflict;
             };
-            let blanks_before = self.theirs.cow(at.theirs.start..theirs.start);
-            let blanks_after = self.theirs.cow(theirs.end..at.theirs.end);
-            return Resolution::Merged(
-                rule,
-                blanks_before.chain(lines).chain(blanks_after).collect(),
-            );
-        }
-        // Between the blocks as many blank lines as one of them had there.
-        let after_theirs = at.theirs.end - theirs.end;
-        let before_ours = ours.start - at.ours.start;
-        let lines = self
-            .theirs
-            .cow(at.theirs.clone())
-            .chain(self.ours.cow(at.ours.start + before_ours.min(after_theirs)..at.ours.end));
-        Resolution::Merged(Rule::BothAdded, lines.collect())
+            (lines, if is_sorted { Rule::Sorted } else { Rule::BothAdded })
+        } else {
+            let (ours, theirs) = (self.ours.cow(ours), self.theirs.cow(theirs));
+            (theirs.chain(between.iter().cloned()).chain(ours).collect(), Rule::BothAdded)
+        };
+        let lines = blanks_before.iter().cloned().chain(added).chain(blanks_after.iter().cloned());
+        Resolution::Merged(rule, lines.collect())
     }
 
     /// Whether the list that both added to is sorted by and large: three of four
-    /// neighbours stand in order, and so does what each side added.
-    fn is_sorted_around(&self, at: &Ranges, ours: &Range<usize>, theirs: &Range<usize>) -> bool {
+    /// neighbours stand in order.
+    fn is_sorted_around(&self, at: &Ranges) -> bool {
         let is_entry =
             |line: &usize| matches!(self.base.marks[*line].kind, Kind::Item(_) | Kind::Row);
         let before = (0..at.base.start).rev().take_while(is_entry).take(NEIGHBOURS).count();
@@ -315,13 +337,7 @@ impl<'a> Texts<'_, 'a> {
             .map(|line| sort_key(self.base.lines[line]))
             .collect();
         let in_order = keys.windows(2).filter(|pair| pair[0] <= pair[1]).count();
-        let is_sorted = |side: &Side<'_, '_>, added: &Range<usize>| {
-            side.lines[added.clone()].iter().map(|line| sort_key(line)).is_sorted()
-        };
-        keys.len() >= 2
-            && 4 * in_order >= 3 * (keys.len() - 1)
-            && is_sorted(&self.ours, ours)
-            && is_sorted(&self.theirs, theirs)
+        keys.len() >= 2 && 4 * in_order >= 3 * (keys.len() - 1)
     }
 }
 
@@ -342,6 +358,10 @@ fn beside<'a>(
     } else {
         return None;
     };
+    let all: Vec<usize> = (added.start + before..added.end - after).collect();
+    if other.all_blank(rewritten) && adder.has_orphan(added, &all) {
+        return None;
+    }
     // What the other side has there already is not added again.
     let there = &other.ids[rewritten.clone()];
     let before = if there.starts_with(&ids[..before]) { 0 } else { before };
@@ -355,7 +375,7 @@ fn beside<'a>(
 
 /// Fields that every write stamps anew, so that two sides nearly always differ
 /// in them: of a time the later is taken, of an origin theirs.
-fn stamp<'a>(name: &[u8], ours: &'a [u8], theirs: &'a [u8]) -> Option<&'a [u8]> {
+pub(super) fn stamp<'a>(name: &[u8], ours: &'a [u8], theirs: &'a [u8]) -> Option<&'a [u8]> {
     match name {
         b"modified" | b"updated" | b"lastModified" | b"last_modified" => {
             // Times in ISO 8601 sort as they are written.
@@ -366,13 +386,36 @@ fn stamp<'a>(name: &[u8], ours: &'a [u8], theirs: &'a [u8]) -> Option<&'a [u8]> 
     }
 }
 
+fn held<'a>(side: &Side<'_, 'a>, range: &Range<usize>) -> Resolution<'a> {
+    Resolution::Merged(Rule::Held, side.cow(range.clone()).collect())
+}
+
+/// Whether one sequence stands in the other in one piece (Knuth, Morris and Pratt,
+/// as lines repeat).
 fn holds(outer: &[u32], inner: &[u32]) -> bool {
-    outer.len() >= inner.len()
-        && (inner.is_empty() || outer.windows(inner.len()).any(|window| window == inner))
+    if inner.is_empty() || inner.len() > outer.len() {
+        return inner.is_empty();
+    }
+    // How much of inner is left where it stops to match.
+    let mut left = vec![0; inner.len()];
+    let step = |left: &[usize], mut matched: usize, id: u32| {
+        while matched > 0 && (matched == inner.len() || inner[matched] != id) {
+            matched = left[matched - 1];
+        }
+        matched + usize::from(inner[matched] == id)
+    };
+    for at in 1..inner.len() {
+        left[at] = step(&left, left[at - 1], inner[at]);
+    }
+    let mut matched = 0;
+    outer.iter().any(|id| {
+        matched = step(&left, matched, *id);
+        matched == inner.len()
+    })
 }
 
 /// Drops regions of no line, and makes one conflict of several that touch.
-fn coalesce(regions: Vec<Region<'_>>) -> Vec<Region<'_>> {
+pub(super) fn coalesce(regions: Vec<Region<'_>>) -> Vec<Region<'_>> {
     let mut out: Vec<Region<'_>> = Vec::with_capacity(regions.len());
     for region in regions {
         if region.base.is_empty() && region.ours.is_empty() && region.theirs.is_empty() {

@@ -1,11 +1,13 @@
 //! The regions of a merge: what one side or both changed.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use super::diff::{Edit, Shared, intern, without_blanks};
+use super::diff::{BLANK, Edit, Shared, intern, without_blanks};
 use super::lines::Lines;
+use super::moved::Rewritten;
 use super::refine::Texts;
-use super::{Region, Resolution, entry};
+use super::{Region, Resolution, entry, moved, numbered, retrace, spacing};
 
 /// Cuts the three texts into regions and resolves those that both changed.
 ///
@@ -20,85 +22,158 @@ pub(super) fn regions<'a>(
     theirs: &Lines<'a>,
     markdown: bool,
 ) -> (Vec<Region<'a>>, bool) {
-    let shared = Shared::new([&base.lines, &ours.lines, &theirs.lines]);
-    let ids = intern([&base.lines, &ours.lines, &theirs.lines], &shared);
-    let (by_ours, by_theirs) = (shared.diff(&ids, 0, 1), shared.diff(&ids, 0, 2));
-    if !by_ours.is_empty() && !by_theirs.is_empty() {
-        let whole = |resolution| {
-            let [base, ours, theirs] = [base, ours, theirs].map(|text| 0..text.lines.len());
-            (vec![Region { base, ours, theirs, resolution }], false)
-        };
-        if holds(&ids, &shared, &by_ours, 1, 2) {
-            return whole(Resolution::Theirs);
-        }
-        if holds(&ids, &shared, &by_theirs, 2, 1) {
-            return whole(Resolution::Ours);
-        }
+    let cut = Cut::new([base, ours, theirs]);
+    let rewritten = if markdown { cut.without_moves() } else { None };
+    let (mut regions, mut is_doubtful) = if let Some([ours, theirs]) = rewritten {
+        let (mut regions, _) = Cut::new([base, &ours.lines, &theirs.lines]).regions(markdown);
+        retrace::retrace(&mut regions, cut.texts, &ours, &theirs);
+        (regions, true)
+    } else {
+        cut.regions(markdown)
+    };
+    if is_doubtful {
+        spacing::settle(&mut regions, cut.texts);
     }
-    // Only a region that both sides changed needs to know what its lines are.
-    let mut known = None;
-
-    let mut regions = Vec::new();
-    // Where the next region begins in base, ours and theirs.
-    let mut at = [0, 0, 0];
-    let (mut o, mut t) = (by_ours.iter().peekable(), by_theirs.iter().peekable());
-    loop {
-        let starts = [o.peek(), t.peek()].map(|edit| edit.map(|edit| edit.base.start));
-        let Some(start) = starts.into_iter().flatten().min() else { break };
-        let same = start - at[0];
-        push(&mut regions, &mut at, same, Resolution::Unchanged, [0, 0, 0]);
-
-        // Gather the edits of both sides that touch each other.
-        let (mut end, mut grown, mut changed) = (start, [0_isize, 0], [false, false]);
-        loop {
-            let (n, edit) = if let Some(edit) = o.next_if(|edit| edit.base.start <= end) {
-                (0, edit)
-            } else if let Some(edit) = t.next_if(|edit| edit.base.start <= end) {
-                (1, edit)
-            } else {
-                break;
-            };
-            end = end.max(edit.base.end);
-            changed[n] = true;
-            grown[n] += edit.side.len().cast_signed() - edit.base.len().cast_signed();
-        }
-        let len = end - start;
-        let [in_ours, in_theirs] = grown.map(|n| {
-            len.checked_add_signed(n).expect("a side cannot lose more lines than base has")
-        });
-        let (ours_range, theirs_range) = (at[1]..at[1] + in_ours, at[2]..at[2] + in_theirs);
-        let resolution = match changed {
-            [true, false] => Resolution::Ours,
-            [false, true] => Resolution::Theirs,
-            _ if ids[1][ours_range] == ids[2][theirs_range] => Resolution::Same,
-            _ => Resolution::Conflict,
-        };
-        let is_conflict = resolution == Resolution::Conflict;
-        push(&mut regions, &mut at, 0, resolution, [len, in_ours, in_theirs]);
-        if is_conflict && let Some(region) = regions.pop() {
-            let (marks, loose) = known.get_or_insert_with(|| {
-                let texts = [base, ours, theirs];
-                let marks = texts.map(|text| entry::mark(&text.lines, markdown));
-                if !markdown {
-                    return (marks, ids.clone());
-                }
-                let black = texts.map(|text| {
-                    text.lines.iter().map(|line| without_blanks(line)).collect::<Vec<_>>()
-                });
-                (marks, intern([&black[0], &black[1], &black[2]], &shared))
-            });
-            let texts = Texts {
-                base: base.side(&ids[0], &loose[0], &marks[0]),
-                ours: ours.side(&ids[1], &loose[1], &marks[1]),
-                theirs: theirs.side(&ids[2], &loose[2], &marks[2]),
-            };
-            regions.extend(texts.refine(region, markdown));
-        }
+    if markdown && !cut.by_ours.is_empty() && !cut.by_theirs.is_empty() {
+        is_doubtful |= numbered::renumber(&mut regions, cut.texts);
     }
-    let same = base.lines.len() - at[0];
-    push(&mut regions, &mut at, same, Resolution::Unchanged, [0, 0, 0]);
-    let is_doubtful = known.is_some() || repeats(&regions, &ids, [base, ours, theirs]);
     (regions, is_doubtful)
+}
+
+/// The three texts, in the order base, ours, theirs, and what the sides changed.
+struct Cut<'s, 'a> {
+    texts: [&'s Lines<'a>; 3],
+    shared: Shared,
+    ids: [Vec<u32>; 3],
+    by_ours: Vec<Edit>,
+    by_theirs: Vec<Edit>,
+}
+
+impl<'s, 'a> Cut<'s, 'a> {
+    fn new(texts: [&'s Lines<'a>; 3]) -> Cut<'s, 'a> {
+        let lines = texts.map(|text| &*text.lines);
+        let shared = Shared::new(lines);
+        let ids = intern([&texts[0].lines, &texts[1].lines, &texts[2].lines], &shared);
+        let (by_ours, by_theirs) = (shared.diff(&ids, 0, 1), shared.diff(&ids, 0, 2));
+        Cut { texts, shared, ids, by_ours, by_theirs }
+    }
+
+    /// Ours and theirs as they would be if nothing had been moved.
+    fn without_moves(&self) -> Option<[Rewritten<'a>; 2]> {
+        let edits = [&*self.by_ours, &*self.by_theirs];
+        let ids = [0, 1, 2].map(|n| &*self.ids[n]);
+        if edits.iter().any(|edits| edits.is_empty()) || !moved::are_possible(ids, edits) {
+            return None;
+        }
+        let marks = self.texts.map(|text| entry::mark(&text.lines, true));
+        let texts =
+            [0, 1, 2].map(|n| moved::Text { lines: self.texts[n], ids: ids[n], marks: &marks[n] });
+        moved::rewrite(&texts, edits, |three| {
+            let [base, ours, theirs] = three.map(|lines| self.texts[0].with(lines));
+            let (regions, _) = Cut::new([&base, &ours, &theirs]).regions(true);
+            merged(&regions, &ours, &theirs)
+        })
+    }
+
+    fn regions(&self, markdown: bool) -> (Vec<Region<'a>>, bool) {
+        let Cut { texts: [base, ours, theirs], shared, ids, by_ours, by_theirs } = self;
+        // A side that holds all that the other changed is the result.
+        let held = if by_ours.is_empty() || by_theirs.is_empty() {
+            None
+        } else if holds(ids, shared, by_ours, 1, 2) {
+            Some(Resolution::Theirs)
+        } else {
+            holds(ids, shared, by_theirs, 2, 1).then_some(Resolution::Ours)
+        };
+        // Only a region that both sides changed needs to know what its lines are.
+        let mut known = None;
+
+        let mut regions = Vec::new();
+        // Where the next region begins in base, ours and theirs.
+        let mut at = [0, 0, 0];
+        let (mut o, mut t) = (by_ours.iter().peekable(), by_theirs.iter().peekable());
+        loop {
+            let starts = [o.peek(), t.peek()].map(|edit| edit.map(|edit| edit.base.start));
+            let Some(start) = starts.into_iter().flatten().min() else { break };
+            let same = start - at[0];
+            push(&mut regions, &mut at, same, Resolution::Unchanged, [0, 0, 0]);
+
+            // Gather the edits of both sides that touch each other.
+            let (mut end, mut grown, mut changed) = (start, [0_isize, 0], [false, false]);
+            loop {
+                let (n, edit) = if let Some(edit) = o.next_if(|edit| edit.base.start <= end) {
+                    (0, edit)
+                } else if let Some(edit) = t.next_if(|edit| edit.base.start <= end) {
+                    (1, edit)
+                } else {
+                    break;
+                };
+                end = end.max(edit.base.end);
+                changed[n] = true;
+                grown[n] += edit.side.len().cast_signed() - edit.base.len().cast_signed();
+            }
+            let len = end - start;
+            let [in_ours, in_theirs] = grown.map(|n| {
+                len.checked_add_signed(n).expect("a side cannot lose more lines than base has")
+            });
+            let (ours_range, theirs_range) = (at[1]..at[1] + in_ours, at[2]..at[2] + in_theirs);
+            let resolution = match (changed, &held) {
+                ([true, true], _) if ids[1][ours_range] == ids[2][theirs_range] => Resolution::Same,
+                (_, Some(held)) => held.clone(),
+                ([true, false], _) => Resolution::Ours,
+                ([false, true], _) => Resolution::Theirs,
+                _ => Resolution::Conflict,
+            };
+            let is_conflict = resolution == Resolution::Conflict;
+            push(&mut regions, &mut at, 0, resolution, [len, in_ours, in_theirs]);
+            if is_conflict && let Some(region) = regions.pop() {
+                let (marks, loose) = known.get_or_insert_with(|| {
+                    let texts = self.texts;
+                    let marks = texts.map(|text| entry::mark(&text.lines, markdown));
+                    if !markdown {
+                        return (marks, ids.clone());
+                    }
+                    let black = texts.map(|text| {
+                        text.lines.iter().map(|line| without_blanks(line)).collect::<Vec<_>>()
+                    });
+                    (marks, intern([&black[0], &black[1], &black[2]], shared))
+                });
+                let texts = Texts {
+                    base: base.side(&ids[0], &loose[0], &marks[0]),
+                    ours: ours.side(&ids[1], &loose[1], &marks[1]),
+                    theirs: theirs.side(&ids[2], &loose[2], &marks[2]),
+                };
+                regions.extend(texts.refine(region, markdown));
+            }
+        }
+        let same = base.lines.len() - at[0];
+        push(&mut regions, &mut at, same, Resolution::Unchanged, [0, 0, 0]);
+        let is_doubtful = known.is_some() || held.is_none() && repeats(&regions, ids, self.texts);
+        (regions, is_doubtful)
+    }
+}
+
+/// The merged lines, if there is no conflict and no line that neither side wrote.
+fn merged<'a>(
+    regions: &[Region<'a>],
+    ours: &Lines<'a>,
+    theirs: &Lines<'a>,
+) -> Option<Vec<&'a [u8]>> {
+    let mut out = Vec::new();
+    for region in regions {
+        match &region.resolution {
+            Resolution::Conflict => return None,
+            Resolution::Ours => out.extend_from_slice(ours.slice(&region.ours)),
+            Resolution::Merged(_, lines) => {
+                for line in lines {
+                    let Cow::Borrowed(line) = line else { return None };
+                    out.push(line);
+                }
+            }
+            _ => out.extend_from_slice(theirs.slice(&region.theirs)),
+        }
+    }
+    Some(out)
 }
 
 /// Whether a line that was touched repeats, or was touched in several places.
@@ -145,6 +220,8 @@ fn holds(ids: &[Vec<u32>; 3], shared: &Shared, edits: &[Edit], inner: usize, out
         count
     });
     let counts_fit = (0..most).all(|id| match inner_count[id].cmp(&base[id]) {
+        // Blank lines are never closed up by a merge.
+        _ if id < BLANK.len() => outer_count[id] >= inner_count[id],
         Ordering::Equal => true,
         Ordering::Greater => outer_count[id] >= inner_count[id],
         Ordering::Less => outer_count[id] <= inner_count[id],
