@@ -75,6 +75,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         None => Rules::of(arguments.path.as_ref().unwrap_or(&arguments.ours)),
     };
     let merge = Merge::with_rules(rules, &base, &ours, &theirs);
+    if let Some(refusal) = merge.refusal() {
+        let name = arguments.path.as_ref().unwrap_or(&arguments.ours);
+        output::note(format!("{}: {refusal}; merged as text", output::path(name)));
+    }
     let markers = Markers {
         size: usize::from(arguments.marker_size),
         diff3: arguments.diff3,

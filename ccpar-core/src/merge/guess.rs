@@ -56,6 +56,7 @@ pub(super) fn without_guesses(mut merge: Merge<'_>, markdown: bool) -> Merge<'_>
         ours: from.ours.start..to.ours.end,
         theirs: from.theirs.start..to.theirs.end,
         resolution: Resolution::Conflict,
+        place: None,
     };
     merge.regions.splice(first..=last, [conflict]);
     merge

@@ -86,6 +86,7 @@ impl Ranges {
             ours: self.ours.clone(),
             theirs: self.theirs.clone(),
             resolution,
+            place: None,
         }
     }
 }

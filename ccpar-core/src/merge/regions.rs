@@ -26,7 +26,7 @@ pub(super) fn regions<'a>(
     if !by_ours.is_empty() && !by_theirs.is_empty() {
         let whole = |resolution| {
             let [base, ours, theirs] = [base, ours, theirs].map(|text| 0..text.lines.len());
-            (vec![Region { base, ours, theirs, resolution }], false)
+            (vec![Region { base, ours, theirs, resolution, place: None }], false)
         };
         if holds(&ids, &shared, &by_ours, 1, 2) {
             return whole(Resolution::Theirs);
@@ -183,6 +183,6 @@ fn push<'a>(
     let [base, ours, theirs] = [0, 1, 2].map(|n| at[n]..at[n] + same + len[n]);
     *at = [base.end, ours.end, theirs.end];
     if resolution != Resolution::Unchanged || same > 0 {
-        regions.push(Region { base, ours, theirs, resolution });
+        regions.push(Region { base, ours, theirs, resolution, place: None });
     }
 }
