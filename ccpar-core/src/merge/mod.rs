@@ -352,7 +352,7 @@ impl<'a> Merge<'a> {
     /// could not be merged. A text with conflicts ends in a newline.
     pub fn with_markers(&self, markers: Markers<'_>) -> Vec<u8> {
         if let Some(renditions) = &self.json {
-            return json::with_markers(renditions, markers);
+            return json::lines::with_markers(renditions, markers);
         }
         let mark = |c: char, label: &str| {
             let mut line = c.to_string().repeat(markers.size);

@@ -15,9 +15,9 @@ type Places = HashMap<u32, usize, RandomState>;
 /// By what the elements of an array are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
-    /// By their value, and their order says nothing.
+    /// By their value, of which a text may have several.
     Set,
-    /// By the key of an object's member; their order says nothing either.
+    /// By the key of an object's member; their order says nothing.
     Key,
     /// By their value, which no text has twice.
     Value,
@@ -175,7 +175,7 @@ fn in_order(
         ids.iter().copied().filter(in_all).collect()
     };
     let [old, by_ours, by_theirs] = [base, ours, theirs].map(common);
-    let has_order = matches!(known, Known::Value | Known::Field);
+    let has_order = known != Known::Key;
     let ours_leads = has_order && by_theirs == old && by_ours != old;
     let (frame, in_frame, other, in_other, other_first) = if ours_leads {
         (ours, &in_ours, theirs, &in_theirs, !ours_first)

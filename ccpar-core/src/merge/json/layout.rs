@@ -120,7 +120,7 @@ impl Style {
     }
 
     fn colon(&self) -> &str {
-        self.colon.as_deref().unwrap_or(if self.unit.is_some() { ": " } else { ":" })
+        self.colon.as_deref().unwrap_or(": ")
     }
 
     pub(super) fn gap(&self) -> &str {

@@ -8,6 +8,7 @@
 
 mod array;
 mod layout;
+pub(super) mod lines;
 mod render;
 mod scalar;
 mod tree;
@@ -16,9 +17,7 @@ mod walk;
 use std::fmt;
 use std::ops::Range;
 
-use super::diff::diff;
-use super::lines::Lines;
-use super::{Markers, Merge, Region, Resolution};
+use super::{Region, Resolution};
 use tree::Meanings;
 
 /// Whether the text is one JSON value.
@@ -102,14 +101,57 @@ pub(super) fn merge(
     let texts = [base, ours, theirs];
     let roots = [old.as_ref(), Some(&ours_tree), Some(&theirs_tree)];
     let (node, changes) = walk::Walk::new(texts, ours_first, &mut meanings).merge(roots);
-    let renditions = if ours == theirs || base == ours {
-        [theirs.to_vec(), theirs.to_vec(), theirs.to_vec()]
+    let is_clean = changes.iter().all(|change| change.resolution != Resolution::Conflict);
+    let whole = |text: &[u8]| [text.to_vec(), text.to_vec(), text.to_vec()];
+    let mut renditions = if ours == theirs || base == ours {
+        whole(theirs)
     } else if base == theirs {
-        [ours.to_vec(), ours.to_vec(), ours.to_vec()]
+        whole(ours)
     } else {
         render::renditions(texts, roots, &node)
     };
+    if is_clean {
+        let ids = roots.map(|root| root.map(|root| root.id));
+        if let Some(text) = as_written(texts, ids, &renditions[2], &mut meanings) {
+            renditions = whole(&text);
+        }
+    }
     Ok(JsonMerge { renditions, changes })
+}
+
+/// A text that means what the merged one does, and keeps more of how it was written.
+///
+/// If ours says all that theirs does, it is ours as it stands, unless theirs changed
+/// nothing but the layout. Where the lines alone merge into a text that means the
+/// same, it is that one: what a side changed of the layout or of the order of keys
+/// comes through. Neither may make another text of a merge that is tried again on its
+/// own result.
+fn as_written(
+    texts: [&[u8]; 3],
+    [base_id, ours_id, theirs_id]: [Option<u32>; 3],
+    merged: &[u8],
+    meanings: &mut Meanings,
+) -> Option<Vec<u8>> {
+    let [base, ours, theirs] = texts;
+    let id = tree::parse(merged, meanings).ok()?.id;
+    let is_theirs = merged == theirs;
+    let ours_adds_layout = ours_id == base_id || ours_id == theirs_id;
+    if merged == ours || is_theirs && !ours_adds_layout {
+        return None;
+    }
+    if !is_theirs && ours_id == Some(id) && theirs_id != base_id {
+        return Some(ours.to_vec());
+    }
+    let clean = |ours: &[u8], theirs: &[u8]| {
+        let merge = lines::merge([base, ours, theirs]);
+        merge.is_clean().then(|| merge.keep_theirs())
+    };
+    let text = clean(ours, theirs).filter(|text| text != merged)?;
+    let means_the_same = tree::parse(&text, meanings).is_ok_and(|tree| tree.id == id);
+    let is_left = |again: Option<Vec<u8>>| again.is_some_and(|again| again == text);
+    let is_stable = (!is_theirs || is_left(clean(ours, &text)))
+        && (!is_theirs && theirs_id != base_id || is_left(clean(&text, theirs)));
+    (means_the_same && is_stable).then_some(text)
 }
 
 impl JsonMerge {
@@ -122,57 +164,6 @@ impl JsonMerge {
         };
         self.changes.iter().map(region).collect()
     }
-}
-
-/// The lines in which renditions differ, between markers.
-pub(super) fn with_markers(renditions: &Renditions, markers: Markers<'_>) -> Vec<u8> {
-    let [base, ours, theirs] = renditions.each_ref().map(|text| Lines::new(text));
-    let regions = conflicts_between(&base, &ours, &theirs);
-    let merge = Merge { base, ours, theirs, regions, doubtful: false, json: None, refusal: None };
-    merge.with_markers(markers)
-}
-
-fn conflicts_between<'a>(
-    base: &Lines<'_>,
-    ours: &Lines<'_>,
-    theirs: &Lines<'_>,
-) -> Vec<Region<'a>> {
-    let (by_ours, by_theirs) = (diff(&base.lines, &ours.lines), diff(&base.lines, &theirs.lines));
-    let (mut o, mut t) = (by_ours.iter().peekable(), by_theirs.iter().peekable());
-    let mut regions = Vec::new();
-    let mut at = [0, 0, 0];
-    let mut push = |len: [usize; 3], resolution: Resolution<'static>| {
-        let [base, ours, theirs] = [0, 1, 2].map(|n| at[n]..at[n] + len[n]);
-        at = [base.end, ours.end, theirs.end];
-        if len != [0, 0, 0] {
-            regions.push(Region { base, ours, theirs, resolution, place: None });
-        }
-    };
-    let mut done = 0;
-    while let Some(start) =
-        [o.peek(), t.peek()].into_iter().flatten().map(|edit| edit.base.start).min()
-    {
-        push([start - done; 3], Resolution::Unchanged);
-        let (mut end, mut grown) = (start, [0_usize, 0]);
-        let mut shrunk = [0_usize, 0];
-        loop {
-            let (n, edit) = if let Some(edit) = o.next_if(|edit| edit.base.start <= end) {
-                (0, edit)
-            } else if let Some(edit) = t.next_if(|edit| edit.base.start <= end) {
-                (1, edit)
-            } else {
-                break;
-            };
-            end = end.max(edit.base.end);
-            grown[n] += edit.side.len();
-            shrunk[n] += edit.base.len();
-        }
-        let len = end - start;
-        push([len, len + grown[0] - shrunk[0], len + grown[1] - shrunk[1]], Resolution::Conflict);
-        done = end;
-    }
-    push([base.len() - done; 3], Resolution::Unchanged);
-    regions
 }
 
 #[cfg(test)]

@@ -160,7 +160,11 @@ impl Renderer<'_> {
         Frame {
             first: space.lead(0).to_owned(),
             between,
-            before_comma: if count > 1 { space.trail(0).to_owned() } else { String::new() },
+            // A comma that leads its line comes after the line's end.
+            before_comma: match count {
+                2.. if space.trail(0).contains('\n') => space.trail(0).to_owned(),
+                _ => String::new(),
+            },
             last: space.trail(count - 1).to_owned(),
             // What stands within one line stays there.
             indent: is_tall.then(|| space.indent().to_owned()),

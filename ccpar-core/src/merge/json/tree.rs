@@ -116,10 +116,20 @@ pub(super) fn parse(text: &[u8], meanings: &mut Meanings) -> Result<Value, Fault
     }
     let whole = std::str::from_utf8(text)
         .map_err(|error| fault(error.valid_up_to(), "not UTF-8".to_owned()))?;
-    let root: &RawValue = serde_json::from_str(&whole[bom..]).map_err(|error| Fault {
-        line: error.line(),
-        column: error.column(),
-        what: what(&error),
+    let root: &RawValue = serde_json::from_str(&whole[bom..]).map_err(|error| {
+        // A column of serde's counts bytes.
+        let lines = memchr::memchr_iter(b'\n', text).map(|newline| newline + 1);
+        let line_start = [bom].into_iter().chain(lines).nth(error.line().saturating_sub(1));
+        let at = line_start.unwrap_or(bom) + error.column().saturating_sub(1);
+        let (before, rest) = text.split_at(at.min(text.len()));
+        let comments: [&[u8]; 3] = [b"//", b"/*", b"#"];
+        if comments.iter().any(|comment| rest.starts_with(comment)) {
+            return fault(before.len(), "a comment".to_owned());
+        }
+        if before.trim_ascii_end().ends_with(b",") && matches!(rest.first(), Some(b'}' | b']')) {
+            return fault(before.len(), "a comma after the last value".to_owned());
+        }
+        fault(before.len(), what(&error))
     })?;
     let mut reader = Reader { whole, meanings };
     reader.value(root, 0).map_err(|(at, what)| fault(at, what))
