@@ -56,6 +56,20 @@ impl Json {
         format!("{open}{start}{}{end}{close}", items.join(&between))
     }
 
+    /// The same value with the keys of its objects in order.
+    fn sorted(&self) -> Json {
+        match self {
+            Json::Scalar(text) => Json::Scalar(text),
+            Json::Array(items) => Json::Array(items.iter().map(Json::sorted).collect()),
+            Json::Object(members) => {
+                let mut members: Vec<_> =
+                    members.iter().map(|(key, value)| (key.clone(), value.sorted())).collect();
+                members.sort_by(|one, two| one.0.cmp(&two.0));
+                Json::Object(members)
+            }
+        }
+    }
+
     /// The leaves with the keys on the way to them; arrays are leaves.
     fn leaves(&self) -> BTreeMap<Vec<String>, String> {
         fn walk(value: &Json, path: &mut Vec<String>, out: &mut BTreeMap<Vec<String>, String>) {
@@ -68,7 +82,7 @@ impl Json {
                     }
                 }
                 other => {
-                    out.insert(path.clone(), other.write(Layout::Flat, 0));
+                    out.insert(path.clone(), other.sorted().write(Layout::Flat, 0));
                 }
             }
         }

@@ -105,6 +105,15 @@ pub(super) enum Source {
     Theirs(usize),
 }
 
+impl Source {
+    fn of(self, ours: &[u32], theirs: &[u32]) -> u32 {
+        match self {
+            Source::Ours(place) => ours[place],
+            Source::Theirs(place) => theirs[place],
+        }
+    }
+}
+
 /// Merges numbers that no list has twice; `keeps` names those that stand although
 /// one side lacks them, because the other changed them.
 pub(super) fn by_number(
@@ -125,16 +134,33 @@ pub(super) fn by_place(lists: Lists<'_>, ours_first: bool) -> Option<Vec<Source>
     let [_, ours, theirs] = lists;
     let numbers = |lists: Lists<'_>, first| {
         let [_, ours, theirs] = lists;
-        let number = |source: Source| match source {
-            Source::Ours(place) => ours[place],
-            Source::Theirs(place) => theirs[place],
-        };
-        Some(in_place(lists, first)?.into_iter().map(number).collect())
+        let order = in_place(lists, first)?;
+        Some(order.into_iter().map(|source| source.of(ours, theirs)).collect())
     };
-    if ours == theirs {
-        return Some((0..theirs.len()).map(Source::Theirs).collect());
+    if !is_sure(lists, numbers) {
+        return None;
     }
-    if is_sure(lists, numbers) { in_place(lists, ours_first) } else { None }
+    let order = in_place(lists, ours_first)?;
+    let is_theirs = order.iter().map(|source| source.of(ours, theirs)).eq(theirs.iter().copied());
+    Some(if is_theirs { (0..theirs.len()).map(Source::Theirs).collect() } else { order })
+}
+
+/// Whether elements may be merged in pairs, those at the same place with each other,
+/// into `merged`: no value stands at two places, as it would if elements had been put
+/// in, taken out or moved, and a merge that is tried again finds the same.
+pub(super) fn are_sure_pairs([base, ours, theirs]: Lists<'_>, merged: &[u32]) -> bool {
+    let mut places: Places = HashMap::default();
+    let lists = [base, ours, theirs, merged].into_iter();
+    let mut all = lists.flat_map(|ids| ids.iter().copied().enumerate());
+    all.all(|(place, id)| *places.entry(id).or_insert(place) == place) && {
+        let mut again = [[base, ours, merged], [base, merged, theirs]].into_iter();
+        again.all(|lists| {
+            by_place(lists, false).is_none_or(|order| {
+                let [_, ours, theirs] = lists;
+                order.iter().map(|source| source.of(ours, theirs)).eq(merged.iter().copied())
+            })
+        })
+    }
 }
 
 /// Where values repeat or were moved it can be a guess what a side meant; a merge

@@ -96,6 +96,15 @@ impl Meanings {
         if count == 1 { id } else { self.number(format!("#{id} {count}").into_bytes()) }
     }
 
+    /// The number of an object or an array with these keys and values.
+    pub(super) fn of_parts(&mut self, mut parts: Vec<(Option<u32>, u32)>, is_object: bool) -> u32 {
+        if is_object {
+            parts.sort_unstable();
+        }
+        let ids = parts.into_iter().flat_map(|(key, value)| key.into_iter().chain([value]));
+        self.of_items(if is_object { b'{' } else { b'[' }, ids)
+    }
+
     fn of_items(&mut self, bracket: u8, ids: impl Iterator<Item = u32>) -> u32 {
         let meaning = std::iter::once(bracket).chain(ids.flat_map(u32::to_le_bytes)).collect();
         self.number(meaning)
@@ -213,8 +222,8 @@ impl<'t> Reader<'t, '_> {
             let Key { span, name, .. } = pair[1].0;
             return Err((span.start, format!("the key {name:?} stands twice in one object")));
         }
-        let ids = keys.iter().flat_map(|(key, value)| [key.id, *value]);
-        Ok(self.meanings.of_items(b'{', ids))
+        let ids = keys.iter().map(|(key, value)| (Some(key.id), *value)).collect();
+        Ok(self.meanings.of_parts(ids, true))
     }
 }
 

@@ -178,18 +178,35 @@ impl<'t, 'm> Walk<'t, 'm> {
         if parts.is_some() {
             return parts;
         }
-        let [base, ours, theirs] = values;
-        let are_pairs = base.len() == ours.len() && ours.len() == theirs.len() && {
-            let alike = |n: usize| {
-                [base[n], ours[n], theirs[n]].iter().all(|value| value.is_object())
-                    || [base[n], ours[n], theirs[n]].iter().all(|value| value.is_array())
-            };
-            (0..base.len()).all(alike)
+        let are_alike = |is: fn(&Value) -> bool| values.iter().copied().flatten().all(|v| is(v));
+        let count = items[2].len();
+        let are_pairs = known == Known::Place
+            && (are_alike(Value::is_object) || are_alike(Value::is_array))
+            && items.iter().all(|items| items.len() == count);
+        let pairs = are_pairs.then(|| self.pairs(items))?;
+        let merged: Vec<u32> = pairs.iter().map(|part| self.meaning(part)).collect();
+        array::are_sure_pairs([&ids[0], &ids[1], &ids[2]], &merged).then_some(pairs)
+    }
+
+    /// Elements merged with those at the same place.
+    fn pairs(&mut self, items: [&'t [Item]; 3]) -> Vec<Part<'t>> {
+        let sides = |n: usize| items.map(|items| items.get(n));
+        (0..items[2].len()).filter_map(|n| self.part(sides(n), Some(n), n)).collect()
+    }
+
+    /// What a part means, with theirs where it is a conflict.
+    fn meaning(&mut self, part: &Part<'_>) -> u32 {
+        let [_, ours, theirs] = part.sides;
+        let (Some(shown), Node::Items(parts)) = (theirs.or(ours), &part.node) else {
+            let shown = if matches!(part.node, Node::Ours) { ours } else { theirs.or(ours) };
+            return shown.map_or(u32::MAX, |item| item.value.id);
         };
-        are_pairs.then(|| {
-            let sides = |n: usize| [Some(&items[0][n]), Some(&items[1][n]), Some(&items[2][n])];
-            (0..theirs.len()).filter_map(|n| self.part(sides(n), Some(n), n)).collect()
-        })
+        let ids = parts.iter().map(|part| {
+            let key = part.sides.iter().flatten().find_map(|item| item.key.as_ref());
+            (key.map(|key| key.id), self.meaning(part))
+        });
+        let ids = ids.collect();
+        self.meanings.of_parts(ids, shown.value.is_object())
     }
 
     /// The items known by a number that stand, in order.
