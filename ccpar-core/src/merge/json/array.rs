@@ -283,7 +283,6 @@ fn in_place([base, ours, theirs]: Lists<'_>, ours_first: bool) -> Option<Vec<Sou
     };
     loop {
         match (o.peek(), t.peek()) {
-            (None, None) => break,
             (Some(one), Some(two)) if one.base == two.base => {
                 copy(&mut out, one.base.start, one.base.len(), two.side.len());
                 let (by_ours, by_theirs) = (&ours[one.side.clone()], &theirs[two.side.clone()]);
@@ -302,7 +301,8 @@ fn in_place([base, ours, theirs]: Lists<'_>, ours_first: bool) -> Option<Vec<Sou
                 } else {
                     out.extend(theirs.chain(ours));
                 }
-                (o.next(), t.next());
+                o.next();
+                t.next();
             }
             (Some(one), Some(two)) if overlap(one, two) => return None,
             (Some(one), two) if two.is_none_or(|two| is_before(one, two)) => {
@@ -315,7 +315,7 @@ fn in_place([base, ours, theirs]: Lists<'_>, ours_first: bool) -> Option<Vec<Sou
                 out.extend(of_theirs(two));
                 t.next();
             }
-            (Some(_), None) => break,
+            (_, None) => break,
         }
     }
     copy(&mut out, base.len(), 0, 0);

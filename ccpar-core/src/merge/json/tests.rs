@@ -148,7 +148,7 @@ fn two_files_made_at_once_merge() {
 fn numbers_stay_as_they_were_written() {
     let base = r#"{"a": 1.0, "b": 1e5, "c": 12345678901234567890, "d": 1}"#;
     let theirs = base.replace("\"d\": 1", "\"d\": 2");
-    let ours = base.replace("{", r#"{"o": 1E400, "#);
+    let ours = base.replace('{', r#"{"o": 1E400, "#);
     assert_eq!(clean(base, &ours, &theirs), ours.replace("\"d\": 1", "\"d\": 2"));
     assert_eq!(conflicts("[{\"a\": 1}]", "[{\"a\": 1.0}]", "[{\"a\": 1e0}]"), ["/0/a"]);
 }
