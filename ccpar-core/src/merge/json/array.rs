@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 
-use super::super::diff::{Edit, diff};
+use super::super::diff::{Edit, anchored_diff};
 use super::tree::{Meanings, Value};
 
 type Places = HashMap<u32, usize, RandomState>;
@@ -251,6 +251,18 @@ fn contradict([base, ours, theirs]: Lists<'_>) -> bool {
     })
 }
 
+/// What a side changed.
+fn diff(base: &[u32], side: &[u32]) -> Vec<Edit> {
+    // Numbers without gaps are what a diff can count with.
+    let mut dense: HashMap<u32, u32, RandomState> = HashMap::default();
+    let mut number = |id: &u32| {
+        let next = u32::try_from(dense.len()).expect("numbers are 32 bits wide");
+        *dense.entry(*id).or_insert(next)
+    };
+    let [base, side] = [base, side].map(|ids| ids.iter().map(&mut number).collect::<Vec<u32>>());
+    anchored_diff(&base, &side)
+}
+
 /// The pairs of edits that touch the same elements of base.
 fn overlaps<'e>(
     ours: &'e [Edit],
@@ -264,7 +276,7 @@ fn overlaps<'e>(
 }
 
 /// Edits that share no element of base are both taken, and of what both add at
-/// one place the list that holds the other is taken once.
+/// one place the list that begins or ends with the other is taken once.
 fn in_place([base, ours, theirs]: Lists<'_>, ours_first: bool) -> Option<Vec<Source>> {
     let (by_ours, by_theirs) = (diff(base, ours), diff(base, theirs));
     let (mut o, mut t) = (by_ours.iter().peekable(), by_theirs.iter().peekable());
@@ -278,9 +290,7 @@ fn in_place([base, ours, theirs]: Lists<'_>, ours_first: bool) -> Option<Vec<Sou
     };
     let of_ours = |edit: &Edit| edit.side.clone().map(Source::Ours);
     let of_theirs = |edit: &Edit| edit.side.clone().map(Source::Theirs);
-    let holds = |outer: &[u32], inner: &[u32]| {
-        inner.is_empty() || outer.windows(inner.len()).any(|window| window == inner)
-    };
+    let holds = |outer: &[u32], inner: &[u32]| outer.starts_with(inner) || outer.ends_with(inner);
     loop {
         match (o.peek(), t.peek()) {
             (Some(one), Some(two)) if one.base == two.base => {

@@ -1,6 +1,10 @@
 //! JSON as lines: a merge that takes nothing but what one side alone changed.
 
-use super::super::diff::diff;
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
+use super::super::diff::anchored_diff;
 use super::super::lines::Lines;
 use super::super::{Markers, Merge, Region, Resolution};
 use super::Renditions;
@@ -24,7 +28,15 @@ pub(super) fn merge(texts: [&[u8]; 3]) -> Merge<'_> {
 }
 
 fn regions<'a>(base: &Lines<'a>, ours: &Lines<'a>, theirs: &Lines<'a>) -> Vec<Region<'a>> {
-    let (by_ours, by_theirs) = (diff(&base.lines, &ours.lines), diff(&base.lines, &theirs.lines));
+    let mut known: HashMap<&[u8], u32, RandomState> = HashMap::default();
+    let [b, o, t] = [base, ours, theirs].map(|text| {
+        let number = |line: &&'a [u8]| {
+            let next = u32::try_from(known.len()).expect("a text has under 2^32 lines");
+            *known.entry(*line).or_insert(next)
+        };
+        text.lines.iter().map(number).collect::<Vec<u32>>()
+    });
+    let (by_ours, by_theirs) = (anchored_diff(&b, &o), anchored_diff(&b, &t));
     let (mut o, mut t) = (by_ours.iter().peekable(), by_theirs.iter().peekable());
     let mut regions = Vec::new();
     let mut at = [0, 0, 0];
