@@ -170,7 +170,8 @@ pub enum Resolution<'a> {
     Theirs,
     /// Both changed it in the same way.
     Same,
-    /// Both changed it, and both changes are kept: by which rule, and the lines.
+    /// Both changed it, and both changes are kept: by which rule, and the lines
+    /// (none for a value of JSON).
     Merged(Rule, Vec<Cow<'a, [u8]>>),
     /// Both changed it, in ways that cannot both be kept.
     Conflict,

@@ -82,39 +82,30 @@ impl<'t, 'm> Walk<'t, 'm> {
         let same = |one: Option<&Value>, two: Option<&Value>| {
             one.map(|value| value.id) == two.map(|value| value.id)
         };
-        let by_ours = || if ours.is_some() { Node::Ours } else { Node::Theirs };
+        // A side that lacks what is taken from it has deleted it.
+        let from_theirs = theirs.map(|_| Node::Theirs);
+        let from_ours = ours.map(|_| Node::Ours);
         let (node, resolution) = if same(ours, theirs) {
             let resolution =
                 if same(base, ours) { Resolution::Unchanged } else { Resolution::Same };
-            (Node::Theirs, resolution)
+            (from_theirs, resolution)
         } else if let Some(node) = self.items(three, spans) {
             return Some(node);
         } else if same(base, ours) {
-            (Node::Theirs, Resolution::Theirs)
+            (from_theirs, Resolution::Theirs)
         } else if same(base, theirs) {
-            (by_ours(), Resolution::Ours)
+            (from_ours, Resolution::Ours)
         } else {
             match self.later(three) {
                 Some((Ordering::Greater, rule)) => {
-                    (Node::Ours, Resolution::Merged(rule, Vec::new()))
+                    (from_ours, Resolution::Merged(rule, Vec::new()))
                 }
-                Some((_, rule)) => (Node::Theirs, Resolution::Merged(rule, Vec::new())),
-                None => (Node::Conflict, Resolution::Conflict),
+                Some((_, rule)) => (from_theirs, Resolution::Merged(rule, Vec::new())),
+                None => (Some(Node::Conflict), Resolution::Conflict),
             }
-        };
-        let is_gone = match node {
-            Node::Ours => ours.is_none(),
-            Node::Theirs => {
-                theirs.is_none()
-                    || ours.is_none() && !same(base, ours) && {
-                        // Deleted by ours, which theirs left alone.
-                        same(base, theirs)
-                    }
-            }
-            _ => false,
         };
         self.note(spans, resolution);
-        (!is_gone).then_some(node)
+        node
     }
 
     /// The items of two objects or two arrays, unless they cannot be merged.
@@ -222,9 +213,9 @@ impl<'t, 'm> Walk<'t, 'm> {
         });
         let value = |side: usize, id: u32| Some(items[side][*places[side].get(&id)?].value.id);
         // What one side deleted and the other changed is a conflict, which stands.
-        let keeps = |id: u32| {
-            value(1, id).or(value(2, id)) != value(0, id)
-                && (value(1, id).is_some() || value(2, id).is_some())
+        let keeps = |id: u32| match (value(1, id), value(2, id)) {
+            (Some(one), None) | (None, Some(one)) => value(0, id) != Some(one),
+            _ => false,
         };
         let lists = [&ids[0][..], &ids[1], &ids[2]];
         let order = array::by_number(known, lists, &keeps, self.ours_first)?;
