@@ -13,8 +13,17 @@ fn clean(base: &str, ours: &str, theirs: &str) -> String {
     let (text, is_clean) = merge(base, ours, theirs);
     assert!(is_clean, "a conflict, with theirs: {text}");
     assert!(parses(text.as_bytes()), "does not parse: {text}");
-    assert_eq!(merge(base, ours, &text), (text.clone(), true), "retried as theirs");
-    assert_eq!(merge(base, &text, theirs), (text.clone(), true), "retried as ours");
+    for ours_first in [false, true] {
+        let merge = |ours: &str, theirs: &str| {
+            let texts = [base, ours, theirs].map(str::as_bytes);
+            let merge = super::merge(texts[0], texts[1], texts[2], ours_first).unwrap();
+            let [.., text] = merge.renditions;
+            String::from_utf8(text).unwrap()
+        };
+        let text = merge(ours, theirs);
+        assert_eq!(merge(ours, &text), text, "retried as theirs");
+        assert_eq!(merge(&text, theirs), text, "retried as ours");
+    }
     text
 }
 
@@ -332,6 +341,45 @@ fn hooks_merge_by_matcher_and_command() {
             &settings(&group(bash, &["t", "a"])),
         ),
         settings(&[group(bash, &["t", "a", "o"]), group("", &["all"])].join(", "))
+    );
+}
+
+#[test]
+fn hooks_whose_matcher_repeats_merge_by_place() {
+    let settings = |groups: [&str; 2]| {
+        let group = |hooks: &&str| format!(r#"{{"matcher": "Bash", "hooks": [{hooks}]}}"#);
+        format!("[{}]", groups.iter().map(group).collect::<Vec<_>>().join(", "))
+    };
+    let [a, b, o] = [r#"{"command": "a"}"#, r#"{"command": "b"}"#, r#"{"command": "o"}"#];
+    let both = [a, o].join(", ");
+    assert_eq!(
+        clean(&settings([a, b]), &settings([&both, b]), &settings([a, o])),
+        settings([&both, o])
+    );
+}
+
+#[test]
+fn a_set_keeps_its_order_and_a_value_that_both_add_is_taken_once() {
+    let json = |tags: &str| format!(r#"{{"tags": [{tags}]}}"#);
+    assert_eq!(
+        clean(&json(r#""a", "b""#), &json(r#""x", "a", "b""#), &json(r#""a", "b", "x""#)),
+        json(r#""a", "b", "x""#)
+    );
+    assert_eq!(
+        clean(&json(r#""a", "b""#), &json(r#""b""#), &json(r#""a", "c", "b""#)),
+        json(r#""c", "b""#)
+    );
+}
+
+#[test]
+fn where_lines_merge_to_the_same_value_what_a_side_changed_of_the_layout_stays() {
+    assert_eq!(
+        clean(
+            "{\n  \"a\": 1,\n  \"b\": [],\n  \"c\": 1\n}\n",
+            "{\n  \"a\":  2,\n  \"b\": [],\n  \"c\": 1\n}\n",
+            "{\n  \"a\": 1,\n  \"b\": [],\n  \"c\": 2\n}\n",
+        ),
+        "{\n  \"a\":  2,\n  \"b\": [],\n  \"c\": 2\n}\n"
     );
 }
 
