@@ -18,6 +18,11 @@ pub(crate) fn hint(message: impl AsRef<str>) {
     let _ = writeln!(io::stderr(), "hint: {}", message.as_ref());
 }
 
+/// Says what is worth knowing and stops nothing.
+pub(crate) fn note(message: impl AsRef<str>) {
+    let _ = writeln!(io::stderr(), "note: {}", message.as_ref());
+}
+
 /// Shows a line that the message before is about.
 pub(crate) fn quote(line: impl AsRef<str>) {
     let _ = writeln!(io::stderr(), "    {}", line.as_ref());

@@ -75,6 +75,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         None => Rules::of(arguments.path.as_ref().unwrap_or(&arguments.ours)),
     };
     let merge = Merge::ours_first(rules, &base, &ours, &theirs);
+    if let Some(refusal) = merge.refusal() {
+        let name = arguments.path.as_ref().unwrap_or(&arguments.ours);
+        output::note(format!("{}: {refusal}; merged as text", output::path(name)));
+    }
     let markers = Markers {
         size: usize::from(arguments.marker_size),
         diff3: arguments.diff3,
@@ -101,7 +105,12 @@ fn explain(merge: &Merge<'_>) -> String {
             (first, 1) => format!("line {first} of theirs"),
             (first, count) => format!("lines {first} to {} of theirs", first + count - 1),
         };
-        let _ = writeln!(text, "{place}: {}", region.resolution);
+        let pointer = region.place.as_deref().map(|pointer| match pointer {
+            "" => "the whole value, ".to_owned(),
+            pointer => format!("{}, ", output::line(pointer.as_bytes())),
+        });
+        let pointer = pointer.unwrap_or_default();
+        let _ = writeln!(text, "{pointer}{place}: {}", region.resolution);
         for (name, lines) in ["base", "ours", "theirs"].into_iter().zip(merge.sides(region)) {
             for line in lines {
                 let _ = writeln!(text, "  {name:>6} | {}", output::line(line));

@@ -49,6 +49,22 @@ line 5 of theirs: both added here: both are kept, theirs first
 }
 
 #[test]
+fn json_is_merged_by_value_and_what_is_none_as_text_with_a_note() {
+    let home = Home::new();
+    home.write("b.json", "{\n  \"a\": 1,\n  \"b\": 1\n}\n");
+    home.write("o.json", "{\n  \"a\": 2,\n  \"b\": 1\n}\n");
+    home.write("t.json", "{\n  \"a\": 1,\n  \"b\": 2\n}\n");
+    let merge = ["merge", "b.json", "o.json", "t.json"];
+    assert_eq!(home.ccpar(&merge).quiet(), "{\n  \"a\": 2,\n  \"b\": 2\n}\n");
+    let explained = home.ccpar(&[&merge[..], &["--explain"]].concat()).quiet();
+    assert!(explained.starts_with("/a, line 2 of theirs: ours is taken\n"), "{explained}");
+
+    home.write("o.json", "{\n  \"a\": 1,\n  \"b\": 1, // why\n}\n");
+    let ran = home.ccpar(&merge).ended(1, "note: o.json: ours is no JSON");
+    assert!(ran.stderr.contains("line 3, column 11: a comment; merged as text"), "{ran:?}");
+}
+
+#[test]
 fn git_merges_with_it() {
     if !there_is("git") {
         return;

@@ -85,7 +85,7 @@ pub(super) fn without_blanks(line: &[u8]) -> Vec<u8> {
 /// Lines that stand once on each side are anchors, as in a patience diff: the
 /// longest run of them that is in order on both sides is kept, and only what
 /// stands between two anchors is searched for what it has in common.
-fn anchored_diff(base: &[u32], side: &[u32]) -> Vec<Edit> {
+pub(super) fn anchored_diff(base: &[u32], side: &[u32]) -> Vec<Edit> {
     let most = base.iter().chain(side).max().map_or(0, |id| *id as usize + 1);
     // How often each line stands on each side, and where it was seen last.
     let mut seen = vec![(0_u32, 0_usize, 0_u32, 0_usize); most];

@@ -54,6 +54,47 @@
 //! A merge that would come out otherwise when it is tried again on its own result
 //! is a conflict instead: the same commit twice leaves what once leaves.
 //!
+//! # JSON
+//! With [`Rules::Json`], values are merged instead of lines: objects by key,
+//! arrays as sets, by what their elements are known by, or by place. The merged
+//! text is theirs with what ours changed put in, and it always parses.
+//!
+//! ```
+//! # use ccpar_core::merge::{Merge, Rules};
+//! let base = b"{\n  \"model\": \"a\",\n  \"theme\": \"dark\"\n}\n";
+//! let ours = b"{\n  \"model\": \"b\",\n  \"theme\": \"dark\"\n}\n";
+//! let theirs = b"{\n  \"model\": \"a\",\n  \"theme\": \"light\"\n}\n";
+//! let merge = Merge::with_rules(Rules::Json, base, ours, theirs);
+//! assert_eq!(
+//!     merge.keep_theirs(),
+//!     b"{\n  \"model\": \"b\",\n  \"theme\": \"light\"\n}\n",
+//! );
+//! ```
+//!
+//! - **Objects** merge by key. What one side alone added, changed or deleted is
+//!   taken, and what both did in the same way is taken once. If one side deleted
+//!   what the other changed, or both changed it in different ways, it is a
+//!   conflict. Values are compared by what they mean: strings decoded, objects
+//!   without the order of their keys, numbers as they were written.
+//! - **Arrays of scalars** that are sets by meaning (what stands under
+//!   `permissions`, and keys such as `allow` or `keywords`) merge as sets with
+//!   deletion: an element stays unless one side took it out. So do those in which
+//!   no text has a value twice, unless both sides put different elements in place
+//!   of the same one: a conflict.
+//! - **Arrays of objects** whose elements all have one of the fields `id`, `name`,
+//!   `matcher`, `command`, `source`, `path`, `key`, `url`, `file`, with a different
+//!   value in each element of a text, merge element by element, like keys. A hook
+//!   without a `matcher` is known by the empty one.
+//! - **Other arrays** merge by place: edits that share no element are both taken.
+//!   Where they meet, elements are merged in pairs if all three arrays have as many
+//!   objects, or arrays; else it is a conflict.
+//! - What a side adds stands after what precedes it on that side; where both add,
+//!   theirs comes first. Elements follow the side that moved them, theirs if both
+//!   moved some.
+//! - Of a **version** (`"1.2.3"`, `"^1.2"`, or anything of the kind in `version`)
+//!   that both raised, and of a stamp (`updated`, `modified` and their like), the
+//!   later is taken.
+//!
 //! The texts are bytes. A line is what stands before a `\n`; whether the last
 //! line has one is merged apart from the lines, so that nothing is ever glued
 //! to a line that had none.
@@ -92,6 +133,8 @@ mod words;
 
 use std::path::Path;
 
+pub use json::Refusal;
+use json::Renditions;
 use lines::Lines;
 pub(crate) use lines::{distance, line_count, swallowed};
 pub use region::{Region, Resolution, Rule};
@@ -106,7 +149,8 @@ pub enum Rules {
     /// Markdown: entries of lists and rows of tables, headings and fields of the
     /// front matter are known by their keys, other lines by their words.
     Markdown,
-    /// JSON: a merge that would no longer parse is a conflict.
+    /// JSON: by keys and elements, see [below](self#json). What is not JSON is
+    /// merged as lines, and a merge that would no longer parse is a conflict.
     Json,
 }
 
@@ -130,6 +174,9 @@ pub struct Merge<'a> {
     regions: Vec<Region<'a>>,
     /// Whether any of it might be a guess.
     doubtful: bool,
+    /// What was merged as JSON: its regions are values.
+    json: Option<Renditions>,
+    refusal: Option<Refusal>,
 }
 
 impl<'a> Merge<'a> {
@@ -146,22 +193,34 @@ impl<'a> Merge<'a> {
     fn unchecked(base: &'a [u8], ours: &'a [u8], theirs: &'a [u8], markdown: bool) -> Merge<'a> {
         let [base, ours, theirs] = [base, ours, theirs].map(Lines::new);
         let (regions, doubtful) = regions::regions(&base, &ours, &theirs, markdown);
-        Merge { base, ours, theirs, regions, doubtful }
+        Merge { base, ours, theirs, regions, doubtful, json: None, refusal: None }
     }
 
     /// Merges by the rules for what the texts are.
     pub fn with_rules(rules: Rules, base: &'a [u8], ours: &'a [u8], theirs: &'a [u8]) -> Merge<'a> {
-        let mut merge = Merge::by_lines(base, ours, theirs, rules == Rules::Markdown);
-        if rules == Rules::Json
-            && json::parses(theirs)
-            && json::parses(ours)
-            && !json::parses(&merge.keep_theirs())
-        {
+        if rules != Rules::Json {
+            return Merge::by_lines(base, ours, theirs, rules == Rules::Markdown);
+        }
+        let refusal = match json::merge(base, ours, theirs, false) {
+            Ok(merged) => {
+                let regions = merged.regions();
+                let json = Some(merged.renditions);
+                let [base, ours, theirs] = [base, ours, theirs].map(Lines::new);
+                let (doubtful, refusal) = (false, None);
+                return Merge { base, ours, theirs, regions, doubtful, json, refusal };
+            }
+            // Nothing is lost by merging as lines what one side alone changed.
+            Err(_) if ours == theirs || base == ours || base == theirs => None,
+            Err(refusal) => Some(refusal),
+        };
+        let mut merge = Merge { refusal, ..Merge::by_lines(base, ours, theirs, false) };
+        if json::parses(theirs) && json::parses(ours) && !json::parses(&merge.keep_theirs()) {
             merge.regions = vec![Region {
                 base: 0..merge.base.len(),
                 ours: 0..merge.ours.len(),
                 theirs: 0..merge.theirs.len(),
                 resolution: Resolution::Conflict,
+                place: None,
             }];
         }
         merge
@@ -185,10 +244,20 @@ impl<'a> Merge<'a> {
                 other => other,
             };
         }
+        if let Some([_, ours, theirs]) = &mut self.json {
+            std::mem::swap(ours, theirs);
+        }
+        self.refusal = self.refusal.map(Refusal::swapped);
         self
     }
 
-    /// The regions, in order; together they cover the three texts.
+    /// Why the texts were merged as lines, although they were to be merged as JSON.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        self.refusal.as_ref()
+    }
+
+    /// The regions, in order; together they cover the three texts. Of JSON: the
+    /// values that a side changed.
     pub fn regions(&self) -> &[Region<'a>] {
         &self.regions
     }

@@ -102,6 +102,7 @@ impl Ranges {
             ours: self.ours.clone(),
             theirs: self.theirs.clone(),
             resolution,
+            place: None,
         }
     }
 }

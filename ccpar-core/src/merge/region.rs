@@ -15,7 +15,8 @@ pub enum Resolution<'a> {
     Theirs,
     /// Both changed it in the same way.
     Same,
-    /// Both changed it, and both changes are kept: by which rule, and the lines.
+    /// Both changed it, and both changes are kept: by which rule, and the lines
+    /// (none for a value of JSON).
     Merged(Rule, Vec<Cow<'a, [u8]>>),
     /// Both changed it, in ways that cannot both be kept.
     Conflict,
@@ -41,6 +42,10 @@ pub enum Rule {
     Held,
     /// Blank lines, as the side has them that changed them.
     Blanks,
+    /// A version that both raised: the higher.
+    Version,
+    /// Both changed different elements of an array.
+    Elements,
     /// A side moved it: it stands where it was moved to, with the other's edit.
     Moved,
 }
@@ -71,6 +76,10 @@ impl std::fmt::Display for Resolution<'_> {
             Resolution::Merged(Rule::Held, _) => {
                 "one side made the other's change, and more: it is taken"
             }
+            Resolution::Merged(Rule::Version, _) => "both raised a version: the higher is taken",
+            Resolution::Merged(Rule::Elements, _) => {
+                "both changed different elements: both changes are kept"
+            }
             Resolution::Merged(Rule::Blanks, _) => {
                 "the blank lines are those of the side that changed them"
             }
@@ -91,4 +100,6 @@ pub struct Region<'a> {
     pub theirs: Range<usize>,
     /// What became of it.
     pub resolution: Resolution<'a>,
+    /// Of JSON: the pointer (RFC 6901) to the value.
+    pub place: Option<String>,
 }

@@ -260,6 +260,6 @@ fn push<'a>(
     let [base, ours, theirs] = [0, 1, 2].map(|n| at[n]..at[n] + same + len[n]);
     *at = [base.end, ours.end, theirs.end];
     if resolution != Resolution::Unchanged || same > 0 {
-        regions.push(Region { base, ours, theirs, resolution });
+        regions.push(Region { base, ours, theirs, resolution, place: None });
     }
 }

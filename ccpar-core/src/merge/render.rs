@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Merge, Region, Resolution, lines};
+use super::{Merge, Region, Resolution, json, lines};
 
 /// Names and size of conflict markers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,12 +24,18 @@ impl Default for Markers<'_> {
 impl<'a> Merge<'a> {
     /// The merged text, with theirs in the regions that could not be merged.
     pub fn keep_theirs(&self) -> Vec<u8> {
+        if let Some([.., theirs]) = &self.json {
+            return theirs.clone();
+        }
         self.render(|out, region| out.extend(self.theirs.range(&region.theirs)))
     }
 
     /// The merged text, with both sides between markers in the regions that
     /// could not be merged. A text with conflicts ends in a newline.
     pub fn with_markers(&self, markers: Markers<'_>) -> Vec<u8> {
+        if let Some(renditions) = &self.json {
+            return json::lines::with_markers(renditions, markers);
+        }
         let mark = |c: char, label: &str| {
             let mut line = c.to_string().repeat(markers.size);
             if !label.is_empty() {

@@ -81,6 +81,7 @@ fn open_gaps<'a>(regions: &mut Vec<Region<'a>>, sides: [&Rewritten<'a>; 2]) {
                 ours: rest.ours.start..rest.ours.start,
                 theirs: rest.theirs.start..rest.theirs.start,
                 resolution: Resolution::Merged(Rule::Moved, Vec::new()),
+                place: None,
             });
             region = rest;
         }
@@ -97,6 +98,7 @@ fn split<'a>(region: &Region<'a>, before: usize) -> [Region<'a>; 2] {
         ours: ours[n].clone(),
         theirs: theirs[n].clone(),
         resolution: region.resolution.clone(),
+        place: None,
     })
 }
 

@@ -4,6 +4,7 @@ mod commit;
 mod crash;
 mod ground;
 mod history;
+mod json_laws;
 mod laws;
 mod lock;
 mod processes;
