@@ -51,6 +51,11 @@ impl OnDisk {
     }
 }
 
+/// Which file some metadata belongs to.
+pub(crate) fn file_id(metadata: &Metadata) -> sys::FileId {
+    sys::file_id(metadata)
+}
+
 /// Reads a whole file; `None` if there is none.
 pub(crate) fn read(path: &Path) -> Result<Option<OnDisk>> {
     let mut file = match sys::open_no_follow(path) {

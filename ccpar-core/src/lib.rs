@@ -88,7 +88,10 @@ pub use error::{Error, Result};
 pub use harness::{Author, Harness};
 pub use history::{History, Version};
 pub use lock::{Lock, Wait};
-pub use shared_file::{Base, Commit, CommitOptions, Outcome, SharedFile, Snapshot, WithoutBase};
+pub use shared_file::{
+    Base, Commit, CommitOptions, Loss, LostLine, Outcome, Settled, SharedFile, Snapshot,
+    WithoutBase,
+};
 
 /// The README's Rust code compiles and runs.
 #[cfg(doctest)]

@@ -41,7 +41,7 @@ use crate::{layout, sys};
 use log::{format_of, tail};
 
 pub(crate) use log::Log;
-pub use log::{Before, How, Parsed, Record};
+pub use log::{Before, Damage, How, Parsed, Record};
 pub use version::Version;
 
 /// The format that this code writes; a log of a later one is left alone.
@@ -174,6 +174,16 @@ impl History {
         let (records, _) = tail(&log, most).context("read", self.log_file())?;
         let parsed = Parsed { records: records.into_iter().rev().collect(), ..Parsed::default() };
         Ok(parsed.effective().rev().take(most).cloned().collect())
+    }
+
+    /// The newest record, whether it took effect or not: what the target should
+    /// hold.
+    pub(crate) fn newest(&self) -> Result<Option<Record>> {
+        match File::open(self.log_file()) {
+            Ok(log) => Ok(tail(&log, 1).context("read", self.log_file())?.0.into_iter().next()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).context("read", self.log_file()),
+        }
     }
 
     /// Opens the log to append to it. The caller holds the target's lock.

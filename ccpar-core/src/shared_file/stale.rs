@@ -1,19 +1,18 @@
-//! What a text without a known base was probably made from.
+//! What a text without a known base was probably made from, and what its author
+//! swallowed.
+
+use std::collections::{HashMap, HashSet};
+
+use foldhash::fast::RandomState;
 
 use crate::error::Result;
 use crate::history::{History, Record, Version};
-use crate::merge::{self, Merge};
+use crate::merge::{self, Merge, Rules};
 
 /// How many of the newest versions are compared, and how much of their content:
 /// this runs under the lock, in the path of a plain write.
-const VERSIONS: usize = 32;
-const BYTES: usize = 8 << 20;
-
-/// After how many versions in a row that are no nearer the search ends. A stale
-/// text is the farther from a version the longer its base is behind it, so the
-/// distances fall on the way back to the base; a few may not, where somebody
-/// took a change back.
-const FARTHER: usize = 4;
+const VERSIONS: usize = 64;
+const BYTES: usize = 16 << 20;
 
 /// Lines that a text replaced whose author had probably not seen them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,56 +23,229 @@ pub struct Swallowed {
     pub replaced: Version,
     /// The lines.
     pub lines: Vec<Vec<u8>>,
+    /// Whether that may have been meant: the text is an older version as it
+    /// was, or empty, or as near to what it replaced as to what it was probably
+    /// made from; or it has lines of both.
+    pub maybe: bool,
 }
 
-/// Looks for a recent version that `text` is nearer to than to `head_text`:
-/// then it was made from that one, and the lines that merging would bring back
-/// are swallowed.
+/// A text as its lines, counted, to tell how far others are from it.
+struct Census<'a> {
+    place: HashMap<&'a [u8], u32, RandomState>,
+    count: Vec<u32>,
+    lines: usize,
+}
+
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut start = 0;
+    let ends = memchr::memchr_iter(b'\n', text).chain([text.len()]);
+    ends.map(move |end| &text[std::mem::replace(&mut start, end + 1)..end])
+        .filter(|line| !line.is_empty())
+}
+
+impl<'a> Census<'a> {
+    fn new(text: &'a [u8]) -> Census<'a> {
+        let mut census =
+            Census { place: HashMap::default(), count: Vec::new(), lines: merge::line_count(text) };
+        for line in lines(text) {
+            let next = u32::try_from(census.count.len()).unwrap_or(u32::MAX);
+            let place = *census.place.entry(line).or_insert(next);
+            if place == next {
+                census.count.push(0);
+            }
+            census.count[place as usize] += 1;
+        }
+        census
+    }
+
+    /// How many lines the text has that `other` lacks, and the other way round;
+    /// `None` as soon as the latter are more than `most`.
+    fn distance(&self, other: &[u8], most: usize) -> Option<(usize, usize)> {
+        let mut left = self.count.clone();
+        let (mut common, mut removed) = (0, 0);
+        for line in lines(other) {
+            match self.place.get(line).map(|place| &mut left[*place as usize]) {
+                Some(left @ 1..) => {
+                    *left -= 1;
+                    common += 1;
+                }
+                _ => removed += 1,
+            }
+            if removed > most {
+                return None;
+            }
+        }
+        Some((self.lines - common, removed))
+    }
+}
+
+/// A version that a text may have been made from, and its content.
+pub(super) type Candidate = (Version, Vec<u8>);
+
+/// Decides whether `text` was made from a version other than `replaced`, which
+/// it stands in place of, and if so which lines that swallowed: those that
+/// merging would bring back.
 ///
-/// The distance is the number of lines that one has and the other lacks. In a
-/// tie the newer version wins, and a version of which the text keeps less than
-/// half is no candidate: nothing is called swallowed without a reason.
+/// The distance is the number of lines that one has and the other lacks, and
+/// the nearest of the `candidates`, newest first, is the base. Among equally
+/// near ones the newer wins. If `replaced` itself is as near as the nearest it
+/// is a tie, and a loss only where merging meets no conflict (whoever edits one
+/// line again and again would meet one each time) and where the text has
+/// nothing of `replaced` that the base lacks: who has that had seen it. A
+/// version of which the text keeps less than half is no candidate: nothing is
+/// called swallowed without a reason.
+pub(super) fn infer(
+    rules: Rules,
+    replaced: &Candidate,
+    candidates: impl IntoIterator<Item = Candidate>,
+    text: &[u8],
+) -> Option<Swallowed> {
+    // Whoever kept every line had seen every line.
+    if replaced.0.is_absent() || merge::swallowed(&replaced.1, text).is_empty() {
+        return None;
+    }
+    if text.trim_ascii().is_empty() {
+        let lines = merge::swallowed(&replaced.1, text);
+        let base = Version::ABSENT;
+        return Some(Swallowed { base, replaced: replaced.0, lines, maybe: true });
+    }
+    let census = Census::new(text);
+    let (added, removed) = census.distance(&replaced.1, usize::MAX)?;
+    let limit = added + removed;
+    let mut nearest: Option<(usize, Candidate)> = None;
+    for (version, old) in candidates {
+        let most = nearest.as_ref().map_or(limit, |(distance, _)| distance.saturating_sub(1));
+        let Some((added, removed)) = census.distance(&old, most) else {
+            continue;
+        };
+        let kept = census.lines - added;
+        if added + removed <= most && kept > 0 && kept >= removed {
+            nearest = Some((added + removed, (version, old)));
+        }
+        if nearest.as_ref().is_some_and(|(distance, _)| *distance == 0) {
+            break;
+        }
+    }
+    let (distance, (base, old)) = nearest?;
+    let merge = Merge::with_rules(rules, &old, text, &replaced.1);
+    let had_seen = knows_of(&old, &replaced.1, &census);
+    let tie = distance == limit;
+    if tie && (had_seen || !merge.is_clean()) {
+        return None;
+    }
+    let lines = merge::swallowed(&merge.keep_theirs(), text);
+    let maybe = distance == 0 || tie || had_seen;
+    (!lines.is_empty()).then_some(Swallowed { base, replaced: replaced.0, lines, maybe })
+}
+
+/// Whether a text has a line of words that `replaced` has too and that their
+/// base lacks.
+fn knows_of(base: &[u8], replaced: &[u8], text: &Census<'_>) -> bool {
+    const WORDS: usize = 4;
+    let base: HashSet<&[u8], RandomState> = lines(base).collect();
+    lines(replaced).any(|line| {
+        line.iter().filter(|byte| byte.is_ascii_alphanumeric()).count() >= WORDS
+            && text.place.contains_key(line)
+            && !base.contains(line)
+    })
+}
+
+/// The recent versions of a target but for those in `aside`, newest first, each
+/// once. A content that is gone or damaged is no candidate.
+pub(super) fn candidates<'h>(
+    history: &'h History,
+    records: &[Record],
+    aside: &[Version],
+) -> impl Iterator<Item = Candidate> + use<'h> {
+    let mut looked_at = vec![Version::ABSENT];
+    looked_at.extend(aside);
+    let versions: Vec<Version> = records
+        .iter()
+        .map(|record| record.version)
+        .filter(|version| {
+            let new = !looked_at.contains(version);
+            looked_at.push(*version);
+            new
+        })
+        .collect();
+    let mut read = 0;
+    versions
+        .into_iter()
+        .map_while(move |version| {
+            let content = (read <= BYTES).then(|| history.get(version))?;
+            read += content.as_ref().map_or(0, |text| text.as_ref().map_or(0, Vec::len));
+            Some(Some((version, content.ok()??)))
+        })
+        .flatten()
+}
+
+/// Looks for a recent version that `text` is nearer to than to `head_text`, the
+/// content of the newest record.
 pub(super) fn look(
     history: &History,
+    rules: Rules,
     head: Option<&Record>,
     head_text: &[u8],
     text: &[u8],
 ) -> Result<Option<Swallowed>> {
     let Some(head) = head else { return Ok(None) };
-    // Whoever kept every line had seen every line.
-    if head.version.is_absent() || merge::swallowed(head_text, text).is_empty() {
+    // Nothing at all was said aloud: that is meant.
+    let meant = head.version.is_absent() || text.is_empty();
+    if meant || merge::swallowed(head_text, text).is_empty() {
         return Ok(None);
     }
-    let (added, removed) = merge::distance(head_text, text);
-    let mut nearest = (added + removed, None);
-    let mut read = 0;
-    let mut looked_at = vec![head.version, Version::ABSENT];
-    let mut farther = 0;
-    for record in history.recent(VERSIONS)? {
-        if farther == FARTHER || read > BYTES {
-            break;
-        }
-        if looked_at.contains(&record.version) {
-            continue;
-        }
-        looked_at.push(record.version);
-        // A content that is gone or damaged is no candidate.
-        let Ok(Some(old)) = history.get(record.version) else {
-            continue;
+    let replaced = (head.version, head_text.to_vec());
+    let records = history.recent(VERSIONS)?;
+    Ok(infer(rules, &replaced, candidates(history, &records, &[head.version]), text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is swallowed by a text in place of the last of these versions, and
+    /// whether that is sure.
+    fn told(versions: &[&str], text: &str) -> Option<(Vec<String>, bool)> {
+        let known = |text: &&str| (Version::of(text.as_bytes()), text.as_bytes().to_vec());
+        let (replaced, before) = versions.split_last().expect("there is one");
+        let candidates = before.iter().rev().map(known);
+        let loss = infer(Rules::Lines, &known(replaced), candidates, text.as_bytes())?;
+        let text = |line: &Vec<u8>| String::from_utf8_lossy(line).into_owned();
+        Some((loss.lines.iter().map(text).collect(), !loss.maybe))
+    }
+
+    #[test]
+    fn the_nearest_version_is_the_base() {
+        let all = ["a\nb\nc\n", "a\nb\nc\nlong line\n", "a\nb\nc\nlong line\nnext line\n"];
+        let lost = |lines: &[&str], sure| {
+            Some((lines.iter().map(ToString::to_string).collect::<Vec<_>>(), sure))
         };
-        read += old.len();
-        let (added, removed) = merge::distance(&old, text);
-        let kept = merge::line_count(&old) - removed;
-        farther += 1;
-        if added + removed < nearest.0 && kept > 0 && kept >= removed {
-            farther = 0;
-            nearest = (added + removed, Some((record.version, old)));
-        }
+        // Nothing is missing; the last is missing; both are.
+        assert_eq!(told(&all, "a\nb\nc\nlong line\nnext line\nx\n"), None);
+        assert_eq!(told(&all, "a\nb\nc\nlong line\nmine\n"), lost(&["next line"], true));
+        assert_eq!(told(&all, "a\nb\nc\nmine\n"), lost(&["long line", "next line"], true));
+        // An old text as it was may have been put back.
+        assert_eq!(told(&all, "a\nb\nc\n"), lost(&["long line", "next line"], false));
+        assert_eq!(told(&all, ""), lost(&["a", "b", "c", "long line", "next line"], false));
+        // Who has the last line had seen the one that is missing.
+        assert_eq!(told(&all, "a\nb\nc\nnext line\nmine\n"), None);
+        // Another text altogether.
+        assert_eq!(told(&all, "x\ny\nz\n"), None);
     }
-    let Some((base, old)) = nearest.1 else {
-        return Ok(None);
-    };
-    let merged = Merge::new(&old, text, head_text).keep_theirs();
-    let lines = merge::swallowed(&merged, text);
-    Ok((!lines.is_empty()).then_some(Swallowed { base, replaced: head.version, lines }))
+
+    #[test]
+    fn a_tie_is_a_loss_that_may_be_meant_and_none_where_lines_are_edited() {
+        // Made from either with two lines dropped.
+        let all = ["a\nb\nc\nd\ne\nf\ng\n", "new line\na\nb\nd\ne\nf\ng\n"];
+        let lost = told(&all, "a\nb\nd\ne\ng\n").expect("a tie");
+        assert_eq!(lost, (vec!["new line".to_owned()], false));
+        assert_eq!(told(&["n: 1\nx\n", "n: 2\nx\n"], "n: 3\nx\n"), None);
+    }
+
+    #[test]
+    fn the_distance_counts_each_line_as_often_as_it_stands_there() {
+        let census = Census::new(b"a\na\n\nb\n");
+        assert_eq!(census.distance(b"a\nb\nb\nc\n", usize::MAX), Some((1, 2)));
+        assert_eq!(census.distance(b"a\nb\nb\nc\n", 1), None);
+    }
 }

@@ -6,6 +6,7 @@ mod ground;
 mod history;
 mod laws;
 mod lock;
+mod outside;
 mod processes;
 mod support;
 mod tidy;
