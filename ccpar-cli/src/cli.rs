@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    demo, lock, locked_edit, locked_read, locked_write, log, merge, restore, show,
+    blame, demo, diff, lock, locked_edit, locked_read, locked_write, log, lost, merge, restore,
+    show, status,
 };
 use crate::exit::{Exit, Failure};
 
@@ -29,7 +30,11 @@ pub(crate) enum Command {
     Merge(merge::Arguments),
     Log(log::Arguments),
     Show(show::Arguments),
+    Diff(diff::Arguments),
+    Blame(blame::Arguments),
+    Lost(lost::Arguments),
     Restore(restore::Arguments),
+    Status(status::Arguments),
     Demo(demo::Arguments),
 }
 
@@ -43,7 +48,11 @@ impl Command {
             Command::Merge(arguments) => merge::run(arguments),
             Command::Log(arguments) => log::run(arguments),
             Command::Show(arguments) => show::run(arguments),
+            Command::Diff(arguments) => diff::run(arguments),
+            Command::Blame(arguments) => blame::run(arguments),
+            Command::Lost(arguments) => lost::run(arguments),
             Command::Restore(arguments) => restore::run(arguments),
+            Command::Status(arguments) => status::run(arguments),
             Command::Demo(arguments) => demo::run(arguments),
         }
     }

@@ -67,14 +67,18 @@
 //! | [`lock`] | the kernel's locks, waiting, who holds one |
 //! | [`merge`] | the three-way merge |
 //! | [`history`] | versions, the log, what was seen |
+//! | [`diff`] | what changed between two texts, and who wrote which line |
+//! | [`survey`] | all known targets, looked at |
 //! | [`shared_file`] | read, commit, update, restore |
 
+pub mod diff;
 pub mod error;
 pub mod history;
 pub mod layout;
 pub mod lock;
 pub mod merge;
 pub mod shared_file;
+pub mod survey;
 
 mod atomic;
 mod checkout;

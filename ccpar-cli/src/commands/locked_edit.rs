@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let file = harness.file(&arguments.path);
     context::decline_foreign(&file)?;
     let commit = file.update(|text| filter(&harness, &arguments.command, text))?;
-    Ok(report::commit(&arguments.path, &commit, arguments.writing.json))
+    Ok(report::commit(&arguments.path, &commit, arguments.writing.how.json))
 }
 
 /// Runs the filter on files without a name rather than pipes: whatever it

@@ -70,7 +70,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         },
     };
     let commit = if arguments.append { file.append(&text)? } else { file.commit(&text, &options)? };
-    Ok(report::commit(path, &commit, arguments.writing.json))
+    Ok(report::commit(path, &commit, arguments.writing.how.json))
 }
 
 /// A whole version is one; else a file that is there; else a version's

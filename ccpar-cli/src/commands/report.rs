@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use ccpar_core::history::Record;
 use ccpar_core::{Commit, Outcome, Version};
 use serde::Serialize;
 
@@ -10,6 +11,45 @@ use crate::output;
 
 /// How many lines of a loss are shown.
 const LINES: usize = 10;
+
+/// Who wrote what has no author of ours.
+pub(crate) const OUTSIDE: &str = "something other than ccpar";
+
+/// Who wrote a version, as far as it is known.
+pub(crate) fn who(record: &Record) -> Option<String> {
+    let clean = |name: &str| output::line(name.as_bytes());
+    match (&record.session, &record.branch) {
+        (Some(session), Some(branch)) => {
+            Some(format!("session {} on {}", clean(session), clean(branch)))
+        }
+        (Some(session), None) => Some(format!("session {}", clean(session))),
+        (None, Some(branch)) => Some(format!("somebody on {}", clean(branch))),
+        (None, None) => record.pid.map(|pid| format!("pid {pid}")),
+    }
+}
+
+/// Says what something other than ccpar did to a file, where that is to be said:
+/// in one line, with the way back.
+pub(crate) fn outside(path: &Path, record: &Record) {
+    let (shown, word) = (output::path(path), output::shell_word(path.as_os_str()));
+    if record.version.is_absent() {
+        let moved = record.moved_to.as_ref();
+        let moved = moved.map_or_else(String::new, |to| {
+            format!(" (the same file is `{}` now)", output::short_path(Path::new(to)))
+        });
+        let back = format!("ccpar restore {word}");
+        output::say(format!("`{shown}` was removed{moved}; bring it back with: {back}"));
+    } else if let Some(damage) = record.damage {
+        output::say(format!("`{shown}` {damage}; put back what it was with: ccpar restore {word}"));
+    } else if let Some(lost) = record.lost {
+        let (maybe, lines) =
+            (if record.maybe { "perhaps " } else { "" }, output::count(lost, "line"));
+        output::say(format!(
+            "`{shown}` was overwritten by {OUTSIDE} that had {maybe}not seen {lines}; put back with: \
+             ccpar restore --lost {word}"
+        ));
+    }
+}
 
 #[derive(Serialize)]
 struct Json {
@@ -36,14 +76,7 @@ struct Swallowed {
 pub(crate) fn commit(path: &Path, commit: &Commit, json: bool) -> Exit {
     let shown = output::path(path);
     if let Some(by) = &commit.removed_meanwhile {
-        let clean = |name: &str| output::line(name.as_bytes());
-        let who = match (&by.session, &by.branch) {
-            (Some(session), Some(branch)) => {
-                format!("session {} on {}", clean(session), clean(branch))
-            }
-            (Some(session), None) => format!("session {}", clean(session)),
-            _ => "something other than ccpar".to_owned(),
-        };
+        let who = who(by).unwrap_or_else(|| OUTSIDE.to_owned());
         output::say(format!(
             "`{shown}` had been removed by {who} since this text's base was read; it is there \
              again, as written"

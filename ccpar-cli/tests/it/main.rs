@@ -2,6 +2,7 @@
 
 mod demo;
 mod faults;
+mod history;
 mod locking;
 mod merging;
 mod readme;

@@ -23,6 +23,7 @@
 //! `<hash>`: the content. It is checked against its name whenever it is read.
 //! A file that was torn by a crash is written anew by the next to put it.
 
+mod known;
 mod log;
 mod version;
 
@@ -31,15 +32,14 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::SystemTime;
 
-use camino::{Utf8Path, Utf8PathBuf};
-use serde::Serialize;
-
 use crate::atomic::Unsynced;
 use crate::error::{Context as _, Error, Result};
 use crate::{layout, sys};
+use camino::{Utf8Path, Utf8PathBuf};
 
 use log::{format_of, tail};
 
+pub use known::known;
 pub(crate) use log::Log;
 pub use log::{Before, Damage, How, Parsed, Record};
 pub use version::Version;
@@ -200,7 +200,7 @@ impl History {
         }
         .context("open", &path)?;
         if file.metadata().context("examine", &path)?.len() == 0 {
-            file.write_all(&self.header()).context("write", &path)?;
+            file.write_all(&known::Header::line(&self.target)).context("write", &path)?;
         } else {
             let mut start = [0; 64];
             let read = sys::read_at(&file, &mut start, 0).context("read", &path)?;
@@ -270,25 +270,6 @@ impl History {
     fn create_dir(&self) -> Result<()> {
         sys::create_private_dir_all(self.dir.as_std_path(), self.root.as_std_path())
             .context("create", &self.dir)
-    }
-
-    fn header(&self) -> Vec<u8> {
-        #[derive(Serialize)]
-        struct Header<'a> {
-            format: u64,
-            target: std::borrow::Cow<'a, str>,
-            /// The path's bytes in hex where it is not UTF-8.
-            #[serde(skip_serializing_if = "Option::is_none")]
-            target_bytes: Option<String>,
-        }
-        let target_bytes = match self.target.to_str() {
-            Some(_) => None,
-            None => Some(layout::hex(self.target.as_os_str().as_encoded_bytes())),
-        };
-        let header = Header { format: FORMAT, target: self.target.to_string_lossy(), target_bytes };
-        let mut line = serde_json::to_vec(&header).expect("text is plain data");
-        line.push(b'\n');
-        line
     }
 
     fn check_format(&self, format: u64) -> Result<()> {

@@ -19,6 +19,31 @@ impl SharedFile<'_> {
         self.put(&mut held, &content, How::Restore, &Made::default())
     }
 
+    /// What stood in the target at a time, in milliseconds since 1970. `None` if
+    /// its history begins later and does not say.
+    pub fn version_at(&self, time: u64) -> Result<Option<Version>> {
+        let parsed = self.history()?.records()?;
+        let stood = parsed.effective().rfind(|record| record.time <= time);
+        Ok(stood.map(|record| record.version).or_else(|| {
+            // What it replaced stood there all the time before.
+            let first = parsed.effective().next()?;
+            first.before.as_ref().map(|before| before.version)
+        }))
+    }
+
+    /// The newest version whose text was in order, if what stands there now is
+    /// not: it is gone, was emptied, or no longer parses. `None` if all is well,
+    /// or never was.
+    pub fn last_good(&self) -> Result<Option<Record>> {
+        let parsed = self.history()?.records()?;
+        let bad = |record: &Record| record.version.is_absent() || record.damage.is_some();
+        let mut newest = parsed.effective().rev();
+        Ok(match newest.next() {
+            Some(head) if bad(head) => newest.find(|record| !bad(record)).cloned(),
+            _ => None,
+        })
+    }
+
     /// Merges back the lines that stale writers have swallowed, as far as they
     /// are still [lost](Self::losses); says how many losses that closed. What
     /// any author has seen does not change by it.

@@ -11,7 +11,7 @@
 //! the rest of the same write, and held against what stood before both.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::held::Held;
 use super::{SharedFile, stale};
@@ -69,6 +69,23 @@ impl SharedFile<'_> {
             Err(error) => return Err(error),
         };
         Ok(held.outside.map_or(Settled::Known, |record| Settled::Outside(Box::new(record))))
+    }
+
+    /// The conflict copies that lie beside the target.
+    pub fn conflict_copies(&self) -> Result<Vec<PathBuf>> {
+        let real = self.real_path()?;
+        let (Some(folder), Some(name)) = (real.parent(), real.file_name()) else {
+            return Ok(Vec::new());
+        };
+        let start = [name.as_encoded_bytes(), b".conflict-"].concat();
+        // A folder that is gone, or closed to us, shows no copies.
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let mut copies: Vec<PathBuf> = entries
+            .filter(|entry| entry.file_name().as_encoded_bytes().starts_with(&start))
+            .map(|entry| entry.path())
+            .collect();
+        copies.sort_unstable();
+        Ok(copies)
     }
 
     /// Brings the history up to what is on disk.
@@ -161,12 +178,16 @@ fn describe(held: &Held, before: Version) -> Result<Record> {
 }
 
 /// Where the file that a record names lies now, if it was renamed within its
-/// folder: the same inode under another name.
+/// folder: the same inode under another name, with the same content. A freed
+/// inode goes to the next file that is made.
 fn moved_to(real: &Path, old: &Record) -> Option<String> {
     let file = old.file?;
     let entries = fs::read_dir(real.parent()?).ok()?.take(NEIGHBOURS).flatten();
     let mut same = entries.filter(|entry| {
-        entry.metadata().is_ok_and(|metadata| atomic::file_id(&metadata) == Some(file))
+        let same_file = |metadata: fs::Metadata| atomic::file_id(&metadata) == Some(file);
+        let same_text = |found: OnDisk| Version::of(&found.content) == old.version;
+        entry.metadata().is_ok_and(same_file)
+            && atomic::read(&entry.path()).ok().flatten().is_some_and(same_text)
     });
     Some(same.next()?.path().to_string_lossy().into_owned())
 }

@@ -193,6 +193,14 @@ fn a_target_that_was_removed_or_renamed_is_known_and_comes_back() {
     if cfg!(unix) {
         assert!(head.moved_to.unwrap().ends_with("other.md"));
     }
+    // Another file that gets the inode which was freed is not the same file.
+    let next = world.write("sub/next.md", "next\n");
+    let next_file = session.file(&next);
+    let _ = next_file.settle().unwrap();
+    std::fs::remove_file(&next).unwrap();
+    world.write("sub/reused.md", "reused\n");
+    let _ = next_file.settle().unwrap();
+    assert_eq!(next_file.history().unwrap().recent(1).unwrap()[0].moved_to, None);
     std::fs::remove_dir_all(world.path("sub")).unwrap();
     let _ = file.restore(file.find("2").unwrap()).unwrap();
     assert_eq!(world.text("sub/notes.md"), "a\nb\n");
