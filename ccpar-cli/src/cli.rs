@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     blame, demo, diff, lock, locked_edit, locked_read, locked_write, log, lost, merge, restore,
-    show, status,
+    show, status, watch,
 };
 use crate::exit::{Exit, Failure};
 
@@ -34,6 +34,7 @@ pub(crate) enum Command {
     Blame(blame::Arguments),
     Lost(lost::Arguments),
     Restore(restore::Arguments),
+    Watch(watch::Arguments),
     Status(status::Arguments),
     Demo(demo::Arguments),
 }
@@ -52,6 +53,7 @@ impl Command {
             Command::Blame(arguments) => blame::run(arguments),
             Command::Lost(arguments) => lost::run(arguments),
             Command::Restore(arguments) => restore::run(arguments),
+            Command::Watch(arguments) => watch::run(arguments),
             Command::Status(arguments) => status::run(arguments),
             Command::Demo(arguments) => demo::run(arguments),
         }

@@ -44,6 +44,31 @@ impl OnDisk {
         sys::file_id(&self.metadata)
     }
 
+    /// What was written into it since it was read, if anything. A write that is
+    /// half done is given a moment to end.
+    pub(crate) fn written_since(&self) -> Option<Vec<u8>> {
+        const MOMENT: std::time::Duration = std::time::Duration::from_millis(2);
+        let stamp = |metadata: &Metadata| {
+            let [device, inode, len, modified, _] = sys::stamp(metadata);
+            [device, inode, len, modified]
+        };
+        let mut last = stamp(&self.metadata);
+        if stamp(&self.file.metadata().ok()?) == last {
+            return None;
+        }
+        for _ in 0..10 {
+            let now = stamp(&self.file.metadata().ok()?);
+            if now == last && now[2] > 0 {
+                break;
+            }
+            last = now;
+            std::thread::sleep(MOMENT);
+        }
+        let len = self.file.metadata().ok()?.len();
+        let content = sys::read_range(&self.file, 0..len).ok()?;
+        (content != self.content && !content.is_empty()).then_some(content)
+    }
+
     /// What has to be synced for it to be durable as it stands.
     pub(crate) fn unsynced(&self, path: &Path) -> Result<[Unsynced; 2]> {
         let file = self.file.try_clone().context("sync", path)?;

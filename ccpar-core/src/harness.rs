@@ -159,6 +159,15 @@ impl Harness {
         &self.root
     }
 
+    /// The folder in which the history of a new target appears, which is made if
+    /// it is missing: for who waits for that.
+    pub fn histories_folder(&self) -> Result<Utf8PathBuf> {
+        let folder = self.root.join("history");
+        sys::create_private_dir_all(folder.as_std_path(), self.root.as_std_path())
+            .context("create", &folder)?;
+        Ok(folder)
+    }
+
     /// Who acts.
     pub fn author(&self) -> &Author {
         &self.author

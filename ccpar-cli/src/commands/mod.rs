@@ -14,3 +14,4 @@ pub(crate) mod report;
 pub(crate) mod restore;
 pub(crate) mod show;
 pub(crate) mod status;
+pub(crate) mod watch;

@@ -28,27 +28,35 @@ pub(crate) fn who(record: &Record) -> Option<String> {
     }
 }
 
-/// Says what something other than ccpar did to a file, where that is to be said:
-/// in one line, with the way back.
+/// Says what something other than ccpar did to a file, where that is to be said.
 pub(crate) fn outside(path: &Path, record: &Record) {
-    let (shown, word) = (output::path(path), output::shell_word(path.as_os_str()));
+    if let Some(note) = outside_note(path, record, false) {
+        output::say(format!("`{}` {note}", output::path(path)));
+    }
+}
+
+/// What something other than ccpar did to a file, in one line, with the way back
+/// if it was not `healed` already.
+pub(crate) fn outside_note(path: &Path, record: &Record, healed: bool) -> Option<String> {
+    let word = output::shell_word(path.as_os_str());
     if record.version.is_absent() {
         let moved = record.moved_to.as_ref();
         let moved = moved.map_or_else(String::new, |to| {
             format!(" (the same file is `{}` now)", output::short_path(Path::new(to)))
         });
-        let back = format!("ccpar restore {word}");
-        output::say(format!("`{shown}` was removed{moved}; bring it back with: {back}"));
-    } else if let Some(damage) = record.damage {
-        output::say(format!("`{shown}` {damage}; put back what it was with: ccpar restore {word}"));
-    } else if let Some(lost) = record.lost {
-        let (maybe, lines) =
-            (if record.maybe { "perhaps " } else { "" }, output::count(lost, "line"));
-        output::say(format!(
-            "`{shown}` was overwritten by {OUTSIDE} that had {maybe}not seen {lines}; put back with: \
-             ccpar restore --lost {word}"
-        ));
+        return Some(format!("was removed{moved}; bring it back with: ccpar restore {word}"));
     }
+    if let Some(damage) = record.damage {
+        return Some(format!("{damage}; put back what it was with: ccpar restore {word}"));
+    }
+    let lines = output::count(record.lost?, "line");
+    let maybe = if record.maybe { "perhaps " } else { "" };
+    let said = format!("was overwritten by {OUTSIDE} that had {maybe}not seen {lines}");
+    Some(if healed {
+        format!("{said}; merged back")
+    } else {
+        format!("{said}; put back with: ccpar restore --lost {word}")
+    })
 }
 
 #[derive(Serialize)]

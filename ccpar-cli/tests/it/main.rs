@@ -7,4 +7,5 @@ mod locking;
 mod merging;
 mod readme;
 mod support;
+mod watching;
 mod writing;

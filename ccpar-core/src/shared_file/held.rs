@@ -31,6 +31,12 @@ pub(super) struct Held {
 }
 
 impl Held {
+    /// Keeps a content in the history.
+    pub(super) fn keep(&mut self, version: Version, content: &[u8]) -> Result<()> {
+        self.unsynced.push(self.history.put_as(version, content)?);
+        Ok(())
+    }
+
     pub(super) fn content(&self) -> &[u8] {
         self.found.as_ref().map_or(&[], |found| &found.content)
     }
@@ -178,11 +184,11 @@ impl SharedFile<'_> {
             durability: self.harness.durability(),
             break_hard_link: self.harness.break_hard_links(),
         };
-        held.unsynced.push(held.history.put_as(version, text)?);
+        held.keep(version, text)?;
         let mut parents = vec![held.now];
         if let Some(ours) = made.ours.filter(|ours| *ours != text) {
             let version = Version::of(ours);
-            held.unsynced.push(held.history.put_as(version, ours)?);
+            held.keep(version, ours)?;
             parents.push(version);
         }
         if let Some(folder) = held.real.parent() {
@@ -207,10 +213,19 @@ impl SharedFile<'_> {
         };
         let mut told = true;
         let done = self.carry_out(held, record, &mut told, || staged.put_in_place());
-        if !told {
+        if told {
+            drop(staged);
+        } else {
             staged.leave();
         }
-        done.map(|()| commit)
+        done?;
+        // What follows is kept or found by the next to look: the text stands.
+        if let Some(old) = held.found.take()
+            && let Ok(Some(merged)) = self.take_in_stray(held, &old, text)
+        {
+            commit = merged;
+        }
+        Ok(commit)
     }
 
     pub(super) fn remove_held(&self, held: &mut Held) -> Result<Commit> {

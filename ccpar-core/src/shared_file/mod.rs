@@ -22,6 +22,7 @@ mod loss;
 mod restore;
 mod settle;
 mod stale;
+mod stray;
 mod words;
 
 use std::path::{Path, PathBuf};
@@ -149,7 +150,7 @@ impl<'h> SharedFile<'h> {
         }
         if commit.outcome == Outcome::Unchanged && version != commit.version {
             // All of it stands there already, among what others wrote.
-            held.unsynced.push(held.history.put_as(version, ours)?);
+            held.keep(version, ours)?;
             self.sync(&mut held)?;
         }
         if let Some(holder) = self.harness.author().holders().first() {
@@ -299,7 +300,7 @@ impl<'h> SharedFile<'h> {
         // In the history first, then beside the target: an acknowledged text is
         // never in one place alone.
         let version = Version::of(ours);
-        held.unsynced.push(held.history.put_as(version, ours)?);
+        held.keep(version, ours)?;
         self.sync(held)?;
         let (copy, created) = self.keep_copy(held, ours)?;
         let commit = self.put(held, &merged, How::Conflict, &made).inspect_err(|error| {

@@ -138,6 +138,21 @@ pub(super) fn infer(
     (!lines.is_empty()).then_some(Swallowed { base, replaced: replaced.0, lines, maybe })
 }
 
+/// The nearest of some versions, of which there is at least one.
+pub(super) fn nearest(text: &[u8], versions: impl IntoIterator<Item = Candidate>) -> Candidate {
+    let census = Census::new(text);
+    let mut nearest = None;
+    let mut most = usize::MAX;
+    for candidate in versions {
+        let distance = census.distance(&candidate.1, most).map(|(added, removed)| added + removed);
+        if nearest.is_none() || distance.is_some_and(|distance| distance < most) {
+            most = distance.unwrap_or(usize::MAX);
+            nearest = Some(candidate);
+        }
+    }
+    nearest.unwrap_or((Version::ABSENT, Vec::new()))
+}
+
 /// Whether a text has a line of words that `replaced` has too and that their
 /// base lacks.
 fn knows_of(base: &[u8], replaced: &[u8], text: &Census<'_>) -> bool {

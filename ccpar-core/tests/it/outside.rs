@@ -284,3 +284,31 @@ fn a_loss_whose_contents_are_gone_is_named_and_the_others_are_told() {
     assert!(matches!(losses[0].problem, Some(Error::UnknownVersion { .. })), "{losses:?}");
     assert_eq!(lost(&file), ["M"]);
 }
+
+#[test]
+fn a_plain_write_that_comes_between_look_and_replacement_is_merged_in() {
+    let world = World::new();
+    let path = world.write("notes.md", "a\nb\nc\nd\n");
+    let session = world.session(None);
+    let file = session.file(&path);
+    let commit = file
+        .update(|text| {
+            // In place, as a shell does it: the file keeps its inode.
+            outside(&path, "zero\na\nb\nc\nd\n");
+            Ok::<_, Error>([text, b"mine\n"].concat())
+        })
+        .unwrap();
+    assert_eq!(world.text("notes.md"), "zero\na\nb\nc\nd\nmine\n");
+    assert_eq!(commit.version, Version::of(b"zero\na\nb\nc\nd\nmine\n"));
+    assert!(matches!(file.settle().unwrap(), ccpar_core::Settled::Known));
+    // Where the two cannot be merged, both are kept.
+    let _ = file
+        .update(|_| {
+            outside(&path, "value: 1\n");
+            Ok::<_, Error>(b"value: 2\n".to_vec())
+        })
+        .unwrap();
+    assert_eq!(world.text("notes.md"), "value: 2\n");
+    let copy = world.names().into_iter().find(|name| name.contains(".conflict-")).unwrap();
+    assert_eq!(world.text(copy), "value: 1\n");
+}

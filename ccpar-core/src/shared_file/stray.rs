@@ -1,0 +1,55 @@
+//! A plain write that came between our look at a target and our replacing it.
+//!
+//! Something that knows no locks may write into the file while a commit is under
+//! way. Its text then lies in a file that has lost its name, where nobody would
+//! ever see it. So a commit looks once more at the file that it replaced, and
+//! merges in what it finds there.
+//!
+//! What such a writer writes still later, through a file that it opened before,
+//! is out of reach.
+
+use super::held::{Held, Made};
+use super::{Commit, SharedFile, stale};
+use crate::atomic::{self, OnDisk};
+use crate::error::Result;
+use crate::history::{How, Version};
+use crate::merge::{Merge, Rules};
+
+/// How many versions back its base is looked for.
+const VERSIONS: usize = 64;
+
+impl SharedFile<'_> {
+    /// Merges into the `text` that was just put in place what was written into
+    /// the file that it replaced, if anything.
+    pub(super) fn take_in_stray(
+        &self,
+        held: &mut Held,
+        old: &OnDisk,
+        text: &[u8],
+    ) -> Result<Option<Commit>> {
+        let Some(stray) = old.written_since() else {
+            return Ok(None);
+        };
+        held.found = atomic::read(&held.real)?;
+        held.now = Version::of(held.content());
+        if held.content() != text {
+            // The next look finds and records that, and this text is recorded.
+            held.keep(Version::of(&stray), &stray)?;
+            return Ok(None);
+        }
+        let rules = Rules::of(&held.real);
+        let records = held.history.recent(VERSIONS)?;
+        let before = (Version::of(&old.content), old.content.clone());
+        // Its author cannot have seen what was put in place only now.
+        let aside = [before.0, held.now];
+        let candidates = stale::candidates(&held.history, &records, &aside);
+        let (base, base_text) = stale::nearest(&stray, [before].into_iter().chain(candidates));
+        let merge = Merge::with_rules(rules, &base_text, &stray, text);
+        held.keep(Version::of(&stray), &stray)?;
+        if !merge.is_clean() {
+            self.keep_copy(held, &stray)?;
+        }
+        let made = Made { base: Some(base), ours: Some(&stray), ..Made::default() };
+        self.put(held, &merge.keep_theirs(), How::Merge, &made).map(Some)
+    }
+}
