@@ -30,14 +30,13 @@ pub(crate) fn who(record: &Record) -> Option<String> {
 
 /// Says what something other than ccpar did to a file, where that is to be said.
 pub(crate) fn outside(path: &Path, record: &Record) {
-    if let Some(note) = outside_note(path, record, false) {
+    if let Some(note) = outside_note(path, record) {
         output::say(format!("`{}` {note}", output::path(path)));
     }
 }
 
-/// What something other than ccpar did to a file, in one line, with the way back
-/// if it was not `healed` already.
-pub(crate) fn outside_note(path: &Path, record: &Record, healed: bool) -> Option<String> {
+/// What something other than ccpar did to a file, in one line, with the way back.
+pub(crate) fn outside_note(path: &Path, record: &Record) -> Option<String> {
     let word = output::shell_word(path.as_os_str());
     if record.version.is_absent() {
         let moved = record.moved_to.as_ref();
@@ -51,12 +50,10 @@ pub(crate) fn outside_note(path: &Path, record: &Record, healed: bool) -> Option
     }
     let lines = output::count(record.lost?, "line");
     let maybe = if record.maybe { "perhaps " } else { "" };
-    let said = format!("was overwritten by {OUTSIDE} that had {maybe}not seen {lines}");
-    Some(if healed {
-        format!("{said}; merged back")
-    } else {
-        format!("{said}; put back with: ccpar restore --lost {word}")
-    })
+    Some(format!(
+        "was overwritten by {OUTSIDE} that had {maybe}not seen {lines}; put back with: ccpar \
+         restore --lost {word}"
+    ))
 }
 
 #[derive(Serialize)]

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use ccpar_core::history::{self, History, Record};
-use ccpar_core::{Harness, Settled};
+use ccpar_core::{Harness, Outcome, Settled};
 use clap::Args;
 use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
@@ -22,6 +22,12 @@ use crate::paint::{self, Paint};
 /// `LATEST` after it began: what stands for longer is never missed.
 const QUIET: Duration = Duration::from_millis(8);
 const LATEST: Duration = Duration::from_millis(30);
+
+/// What was swallowed is merged back when nobody has written for so long, at the
+/// latest so long after it was noticed: a plain write that is under way would go
+/// where nobody sees it.
+const CALM: Duration = Duration::from_millis(15);
+const HEAL_LATEST: Duration = Duration::from_millis(500);
 
 /// When to look again at a file whose lock somebody holds, and at a history that
 /// is just being made.
@@ -60,8 +66,17 @@ struct Json<'a> {
     path: &'a str,
     #[serde(flatten)]
     record: &'a Record,
+}
+
+#[derive(Serialize)]
+struct Healed<'a> {
+    path: &'a str,
+    /// How many losses were merged back.
+    #[serde(rename = "healed")]
+    losses: usize,
+    /// Where that which could not be merged lies.
     #[serde(skip_serializing_if = "Option::is_none")]
-    healed: Option<usize>,
+    copy: Option<std::borrow::Cow<'a, str>>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
@@ -78,6 +93,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         armed: BTreeSet::new(),
         unnamed: BTreeMap::new(),
         dirty: BTreeMap::new(),
+        heal: BTreeMap::new(),
     };
     watch.begin()?;
     watch.follow(&receive)
@@ -102,6 +118,20 @@ struct Touched {
     due: Instant,
 }
 
+/// Takes out those whose time has come.
+fn due(touched: &mut BTreeMap<PathBuf, Touched>) -> Vec<PathBuf> {
+    let now = Instant::now();
+    let mut due = Vec::new();
+    touched.retain(|path, touched| {
+        let later = touched.due > now;
+        if !later {
+            due.push(path.clone());
+        }
+        later
+    });
+    due
+}
+
 struct Watch<'a> {
     harness: &'a Harness,
     arguments: &'a Arguments,
@@ -118,6 +148,8 @@ struct Watch<'a> {
     /// are.
     unnamed: BTreeMap<String, u32>,
     dirty: BTreeMap<PathBuf, Touched>,
+    /// What was swallowed there is to be merged back.
+    heal: BTreeMap<PathBuf, Touched>,
 }
 
 impl Watch<'_> {
@@ -152,7 +184,8 @@ impl Watch<'_> {
 
     fn follow(&mut self, receive: &Receiver<notify::Result<Event>>) -> Result<Exit, Failure> {
         loop {
-            let next = self.dirty.values().map(|touched| touched.due).min();
+            let waiting = self.dirty.values().chain(self.heal.values());
+            let next = waiting.map(|touched| touched.due).min();
             let next = next.or_else(|| (!self.unnamed.is_empty()).then(|| Instant::now() + AGAIN));
             let event = match next {
                 None => receive.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -180,16 +213,11 @@ impl Watch<'_> {
             if !self.unnamed.is_empty() {
                 self.name_new()?;
             }
-            let now = Instant::now();
-            let due: Vec<PathBuf> = self
-                .dirty
-                .iter()
-                .filter(|(_, touched)| touched.due <= now)
-                .map(|(path, _)| path.clone())
-                .collect();
-            for path in due {
-                self.dirty.remove(&path);
+            for path in due(&mut self.dirty) {
                 self.look(&path)?;
+            }
+            for path in due(&mut self.heal) {
+                self.put_back(path)?;
             }
         }
     }
@@ -247,6 +275,9 @@ impl Watch<'_> {
         let now = Instant::now();
         let first = self.dirty.get(&path).map_or(now, |touched| touched.first);
         let due = if done { now } else { (now + QUIET).min(first + LATEST) };
+        if let Some(heal) = self.heal.get_mut(&path) {
+            heal.due = (now + CALM).min(heal.first + HEAL_LATEST);
+        }
         self.dirty.insert(path, Touched { first, due });
     }
 
@@ -360,19 +391,54 @@ impl Watch<'_> {
                 return Ok(());
             }
         };
-        let mut healed = None;
         if self.arguments.heal && record.lost.is_some() && !record.maybe {
-            match file.heal() {
-                Ok((closed, _)) => healed = (closed > 0).then_some(closed),
-                Err(error) => {
-                    Failure::from(error).report();
-                }
-            }
+            let now = Instant::now();
+            let heal = Touched { first: now, due: now + CALM };
+            self.heal.entry(path.to_owned()).or_insert(heal);
         }
-        self.say(path, &record, healed)
+        self.say(path, &record)
     }
 
-    fn say(&self, path: &Path, record: &Record, healed: Option<usize>) -> Result<(), Failure> {
+    fn put_back(&mut self, path: PathBuf) -> Result<(), Failure> {
+        let file = self.harness.file(&path);
+        let (closed, outcome) = match file.heal() {
+            Ok((closed, commit)) => (closed, commit.outcome),
+            Err(error) => {
+                Failure::from(error).report();
+                return Ok(());
+            }
+        };
+        let open = file.losses().is_ok_and(|open| open.iter().any(|loss| !loss.record.maybe));
+        if closed == 0 && open {
+            // It was empty, or somebody was quicker.
+            let now = Instant::now();
+            self.heal.insert(path, Touched { first: now, due: now + AGAIN });
+            return Ok(());
+        }
+        let copy = match outcome {
+            Outcome::Conflict { copy, .. } => Some(copy),
+            _ => None,
+        };
+        if closed == 0 {
+            return Ok(());
+        }
+        if self.arguments.writing.how.json {
+            let copy = copy.as_ref().map(|copy| copy.to_string_lossy());
+            output::json(&Healed { path: &path.to_string_lossy(), losses: closed, copy })?;
+            return Ok(());
+        }
+        let paint = Paint::stdout();
+        let name = paint.text(paint::NAME, output::short_path(&path));
+        let copy = copy.map_or_else(String::new, |copy| {
+            format!("; what could not be is in `{}`", output::short_path(&copy))
+        });
+        let time = output::time(crate::when::now());
+        let line = format!("{time}  {name}  merged back what was not seen{copy}\n");
+        output::text(line.as_bytes())?;
+        Ok(())
+    }
+
+    fn say(&self, path: &Path, record: &Record) -> Result<(), Failure> {
         let matters = record.lost.is_some()
             || record.damage.is_some()
             || (record.version.is_absent() && !record.parents.is_empty());
@@ -381,7 +447,7 @@ impl Watch<'_> {
         }
         if self.arguments.writing.how.json {
             let path = &path.to_string_lossy();
-            output::json(&Json { path, record, healed })?;
+            output::json(&Json { path, record })?;
             return Ok(());
         }
         let paint = Paint::stdout();
@@ -392,7 +458,7 @@ impl Watch<'_> {
             paint.text(paint::NAME, output::short_path(path)),
             record.n,
         );
-        if let Some(note) = report::outside_note(path, record, healed.is_some()) {
+        if let Some(note) = report::outside_note(path, record) {
             line.push_str("  ");
             line.push_str(&paint.text(paint::REMOVED, note));
         }

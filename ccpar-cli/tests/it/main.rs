@@ -6,6 +6,7 @@ mod history;
 mod locking;
 mod merging;
 mod readme;
+mod soak;
 mod support;
 mod watching;
 mod writing;

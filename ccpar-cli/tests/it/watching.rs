@@ -112,7 +112,8 @@ fn with_heal_what_was_swallowed_is_merged_back_at_once_and_what_was_meant_is_not
     home.sh("echo L >> n.md").quiet();
     watch.says("n.md@2");
     home.sh("printf 'a\\nb\\nc\\nmine\\n' > n.md").quiet();
-    watch.says("1 line; merged back");
+    watch.says("had not seen 1 line");
+    watch.says("merged back");
     assert_eq!(home.text("n.md"), "a\nb\nc\nmine\nL\n");
     home.sh("printf 'a\\nb\\nc\\nmine\\n' > n.md").quiet();
     watch.says("perhaps not seen");

@@ -18,8 +18,8 @@ pub struct Loss {
     pub record: Record,
     /// The lines that are still missing, in their order.
     pub lines: Vec<LostLine>,
-    /// Those that have come back since then, in part at least.
-    came_back: Vec<Vec<u8>>,
+    /// What other stale writers swallowed between its base and this.
+    pub(super) by_others: HashSet<Vec<u8>>,
     /// Why it cannot be told which lines, if so: contents are gone or damaged.
     pub problem: Option<Error>,
 }
@@ -44,29 +44,11 @@ impl Loss {
         self.record.replaced()
     }
 
-    /// The text that was replaced, but for those of its own lines that have
-    /// been back since then.
-    pub(super) fn without_what_came_back(&self, base: &[u8], replaced: &[u8]) -> Vec<u8> {
-        if self.came_back.is_empty() {
-            return replaced.to_vec();
-        }
-        let mut drop = count(&self.came_back);
-        let kept: HashSet<&[u8]> = base.split(|byte| *byte == b'\n').collect();
-        let lines = replaced.split_inclusive(|byte| *byte == b'\n');
-        lines
-            .filter(|line| {
-                let line = line.strip_suffix(b"\n").unwrap_or(line);
-                match drop.get_mut(line) {
-                    Some(left @ 1..) if !kept.contains(line) => {
-                        *left -= 1;
-                        false
-                    }
-                    _ => true,
-                }
-            })
-            .flatten()
-            .copied()
-            .collect()
+    /// The lines that are missing from a text, given what swallowed them.
+    pub(super) fn missing_from(&self, stale: &[u8], text: &[u8]) -> Vec<Vec<u8>> {
+        let mut missing: Vec<Vec<u8>> = self.lines.iter().map(|line| line.text.clone()).collect();
+        take_returned(&mut missing, stale, text);
+        missing
     }
 }
 
@@ -75,17 +57,9 @@ pub(super) fn closed(records: &Parsed) -> HashSet<u64> {
     records.effective().flat_map(|record| &record.closes).copied().collect()
 }
 
-fn count<L: AsRef<[u8]>>(lines: &[L]) -> HashMap<&[u8], usize> {
-    let mut count = HashMap::new();
-    for line in lines {
-        *count.entry(line.as_ref()).or_default() += 1;
-    }
-    count
-}
-
 /// Takes from the lines that `text` lacked those which a later text has: so many
 /// of each as it has more than `text`.
-fn take_returned(missing: &mut Vec<Vec<u8>>, text: &[u8], later: &[u8]) -> Vec<Vec<u8>> {
+fn take_returned(missing: &mut Vec<Vec<u8>>, text: &[u8], later: &[u8]) {
     let wanted: HashSet<&[u8]> = missing.iter().map(Vec::as_slice).collect();
     let mut more: HashMap<Vec<u8>, isize> = HashMap::new();
     for (text, step) in [(text, -1), (later, 1)] {
@@ -93,16 +67,13 @@ fn take_returned(missing: &mut Vec<Vec<u8>>, text: &[u8], later: &[u8]) -> Vec<V
             *more.entry(line.to_vec()).or_default() += step;
         }
     }
-    let mut back = Vec::new();
     missing.retain(|line| match more.get_mut(line) {
         Some(left @ 1..) => {
             *left -= 1;
-            back.push(line.clone());
             false
         }
         _ => true,
     });
-    back
 }
 
 impl SharedFile<'_> {
@@ -117,103 +88,124 @@ impl SharedFile<'_> {
         let closed = closed(&parsed);
         let records: Vec<&Record> = parsed.effective().collect();
         let rules = Rules::of(&self.real_path()?);
-        let mut losses: Vec<(Loss, Vec<Vec<u8>>, Vec<u8>)> = Vec::new();
-        let mut last = None;
-        for (index, record) in records.iter().enumerate() {
-            let is_loss = record.lost.is_some() && !closed.contains(&record.n);
-            if !is_loss && (losses.is_empty() || last == Some(record.version)) {
-                continue;
-            }
-            last = Some(record.version);
-            let text = history.get(record.version);
-            if let Ok(Some(text)) = &text {
-                for (loss, missing, swallower) in &mut losses {
-                    if !missing.is_empty() {
-                        loss.came_back.extend(take_returned(missing, swallower, text));
-                    }
+        let is_open = |record: &Record| record.lost.is_some() && !closed.contains(&record.n);
+        let mut losses: Vec<(usize, Loss)> = Vec::new();
+        for (index, record) in records.iter().enumerate().filter(|(_, record)| is_open(record)) {
+            let (lines, problem) = match self.swallowed_by(history, rules, record) {
+                Ok(lines) => (lines, None),
+                Err(problem) => (Vec::new(), Some(problem)),
+            };
+            let lines = lines.into_iter().map(|text| LostLine { text, writer: None }).collect();
+            let record = (*record).clone();
+            losses.push((index, Loss { record, lines, by_others: HashSet::new(), problem }));
+        }
+        if losses.is_empty() {
+            return Ok(Vec::new());
+        }
+        let times = Times::new(history, &records, &losses);
+        for (index, loss) in &mut losses {
+            let mut back: HashMap<Vec<u8>, usize> = HashMap::new();
+            loss.lines.retain_mut(|line| {
+                let came_back = back
+                    .entry(line.text.clone())
+                    .or_insert_with(|| times.came_back(&line.text, *index));
+                if *came_back > 0 {
+                    *came_back -= 1;
+                    return false;
                 }
-            }
-            if is_loss {
-                let mut loss = Loss {
-                    record: (*record).clone(),
-                    lines: Vec::new(),
-                    came_back: Vec::new(),
-                    problem: None,
-                };
-                match self.swallowed_by(history, rules, record) {
-                    Ok((text, missing)) => {
-                        loss.lines = writers(history, &records[..index], &missing);
-                        losses.push((loss, missing, text));
-                    }
-                    Err(problem) => {
-                        loss.problem = Some(problem);
-                        losses.push((loss, Vec::new(), Vec::new()));
-                    }
-                }
+                let writer = times.brought_in(&line.text, *index).map(|at| records[at]);
+                line.writer = writer.cloned().map(Box::new);
+                true
+            });
+        }
+        losses.retain(|(_, loss)| loss.problem.is_some() || !loss.lines.is_empty());
+        // What each record that swallowed lines swallowed, asked for once.
+        let mut asked: HashMap<u64, Vec<Vec<u8>>> = HashMap::new();
+        for (index, loss) in &mut losses {
+            let base = records[..*index].iter().rposition(|old| old.version == loss.base());
+            let between = &records[base.unwrap_or(*index)..*index];
+            for record in between.iter().filter(|record| record.lost.is_some()) {
+                let lines = asked.entry(record.n).or_insert_with(|| {
+                    self.swallowed_by(history, rules, record).unwrap_or_default()
+                });
+                loss.by_others.extend(lines.iter().cloned());
             }
         }
-        let open = losses.into_iter().filter_map(|(mut loss, missing, _)| {
-            let mut left = count(&missing);
-            loss.lines.retain(|line| match left.get_mut(&*line.text) {
-                Some(left @ 1..) => {
-                    *left -= 1;
-                    true
-                }
-                _ => false,
-            });
-            (loss.problem.is_some() || !loss.lines.is_empty()).then_some(loss)
-        });
-        Ok(open.collect())
+        Ok(losses.into_iter().map(|(_, loss)| loss).collect())
     }
 
-    /// The text of a record that swallowed lines, and the lines.
+    /// The lines that the text of a record swallowed.
     fn swallowed_by(
         &self,
         history: &History,
         rules: Rules,
         record: &Record,
-    ) -> Result<(Vec<u8>, Vec<Vec<u8>>)> {
+    ) -> Result<Vec<Vec<u8>>> {
         let base = self.content(history, record.base.unwrap_or(Version::ABSENT))?;
         let replaced = self.content(history, record.replaced())?;
         // Where what the author wrote was merged, that is the second parent.
         let text = self.content(history, record.version)?;
         let merged = Merge::with_rules(rules, &base, &text, &replaced).keep_theirs();
-        let lines = merge::swallowed(&merged, &text);
-        Ok((text, lines))
+        Ok(merge::swallowed(&merged, &text))
     }
 }
 
-/// Who brought these lines in: the newest record whose version has the line
-/// while the one before it lacks it.
-fn writers(history: &History, before: &[&Record], lines: &[Vec<u8>]) -> Vec<LostLine> {
-    let mut writer: HashMap<&[u8], Option<&Record>> =
-        lines.iter().map(|line| (&line[..], None)).collect();
-    // A line that stands in all the versions down to this one.
-    let mut open: HashMap<&[u8], &Record> = HashMap::new();
-    for record in before.iter().rev() {
-        let Ok(Some(text)) = history.get(record.version) else {
-            continue;
-        };
-        let has: HashSet<&[u8]> = text.split(|byte| *byte == b'\n').collect();
-        for (line, found) in &mut writer {
-            if found.is_some() {
+/// How often each line that was lost stood in each version: the versions, by
+/// their place among the records, at which that changed.
+struct Times(HashMap<Vec<u8>, Vec<(usize, usize)>>);
+
+impl Times {
+    fn new(history: &History, records: &[&Record], losses: &[(usize, Loss)]) -> Times {
+        let lines = losses.iter().flat_map(|(_, loss)| &loss.lines);
+        let mut times: HashMap<Vec<u8>, Vec<(usize, usize)>> =
+            lines.map(|line| (line.text.clone(), Vec::new())).collect();
+        let mut last = None;
+        for (at, record) in records.iter().enumerate() {
+            if last.replace(record.version) == Some(record.version) {
                 continue;
             }
-            if has.contains(line) {
-                open.insert(*line, record);
-            } else if let Some(record) = open.get(line) {
-                *found = Some(record);
+            // What is no longer kept, or damaged, says nothing.
+            let Ok(Some(text)) = history.get(record.version) else {
+                continue;
+            };
+            let mut count: HashMap<&[u8], usize> = HashMap::new();
+            for line in text.split(|byte| *byte == b'\n') {
+                if times.contains_key(line) {
+                    *count.entry(line).or_default() += 1;
+                }
+            }
+            for (line, changes) in &mut times {
+                let now = count.get(&line[..]).copied().unwrap_or(0);
+                if changes.last().map_or(0, |(_, count)| *count) != now {
+                    changes.push((at, now));
+                }
             }
         }
-        if writer.values().all(Option::is_some) {
-            break;
-        }
+        Times(times)
     }
-    for (line, found) in &mut writer {
-        *found = found.or(open.get(line).copied());
+
+    fn changes(&self, line: &[u8]) -> &[(usize, usize)] {
+        self.0.get(line).map_or(&[], Vec::as_slice)
     }
-    let by = |line: &Vec<u8>| writer.get(&line[..]).copied().flatten().cloned().map(Box::new);
-    lines.iter().map(|line| LostLine { text: line.clone(), writer: by(line) }).collect()
+
+    /// How many of a line that was lost at `place` have stood there again since.
+    fn came_back(&self, line: &[u8], place: usize) -> usize {
+        let changes = self.changes(line);
+        let then = changes.iter().rfind(|(at, _)| *at <= place).map_or(0, |(_, count)| *count);
+        let since = changes.iter().filter(|(at, _)| *at > place).map(|(_, count)| *count).max();
+        since.unwrap_or(0).saturating_sub(then)
+    }
+
+    /// Which version brought in a line that was lost at `place`: the newest in
+    /// which there came to be more of it.
+    fn brought_in(&self, line: &[u8], place: usize) -> Option<usize> {
+        let changes = self.changes(line);
+        let earlier = changes.partition_point(|(at, _)| *at < place);
+        (0..earlier).rev().find_map(|change| {
+            let before = change.checked_sub(1).map_or(0, |before| changes[before].1);
+            (changes[change].1 > before).then_some(changes[change].0)
+        })
+    }
 }
 
 #[cfg(test)]
@@ -221,10 +213,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_times_of_a_line_say_who_brought_it_in_and_whether_it_came_back() {
+        let changes = vec![(2, 1), (5, 2), (7, 0), (9, 1), (10, 0)];
+        let times = Times(HashMap::from([(b"x".to_vec(), changes)]));
+        assert_eq!([6, 7].map(|place| times.came_back(b"x", place)), [0, 1]);
+        assert_eq!([10, 11].map(|place| times.came_back(b"x", place)), [0, 0]);
+        assert_eq!(
+            [2, 5, 7, 10].map(|place| times.brought_in(b"x", place)),
+            [None, Some(2), Some(5), Some(9)]
+        );
+        assert_eq!((times.came_back(b"y", 0), times.brought_in(b"y", 9)), (0, None));
+    }
+
+    #[test]
     fn of_lines_that_came_back_so_many_are_taken_as_there_are_more() {
         let mut missing: Vec<Vec<u8>> = [b"a", b"x", b"x"].map(|line| line.to_vec()).into();
-        let back = take_returned(&mut missing, b"x\ny\n", b"x\nx\na\n");
-        assert_eq!(back, [b"a", b"x"]);
+        take_returned(&mut missing, b"x\ny\n", b"x\nx\na\n");
         assert_eq!(missing, [b"x"]);
     }
 }

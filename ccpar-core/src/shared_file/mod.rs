@@ -17,6 +17,7 @@
 //! After a clean commit the author has seen *ours*, not the merge: it does not
 //! know the lines that were merged in, and its next text will not hold them.
 
+mod back;
 mod held;
 mod loss;
 mod restore;

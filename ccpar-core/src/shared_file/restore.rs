@@ -1,7 +1,7 @@
 //! Back to what stood there before.
 
+use super::back::Swallowed;
 use super::held::{Held, Made};
-use super::loss::Loss;
 use super::{Commit, Outcome, SharedFile};
 use crate::error::Result;
 use crate::history::{History, How, Record, Version};
@@ -55,40 +55,51 @@ impl SharedFile<'_> {
     /// A loss whose contents are damaged or gone is named when the others are
     /// done; it stays open.
     pub fn restore_lost(&self) -> Result<(usize, Commit)> {
-        self.restore_losses(|_| true)
+        self.restore_losses(false)
     }
 
     /// Like [`restore_lost`](Self::restore_lost), for those losses alone that
-    /// nobody can have meant.
+    /// nobody can have meant. Nothing is done while the target is empty: somebody
+    /// may be about to fill it.
     pub fn heal(&self) -> Result<(usize, Commit)> {
-        self.restore_losses(|loss| !loss.record.maybe)
+        self.restore_losses(true)
     }
 
-    fn restore_losses(&self, wanted: impl Fn(&Loss) -> bool) -> Result<(usize, Commit)> {
+    fn restore_losses(&self, healing: bool) -> Result<(usize, Commit)> {
         let mut held = self.enter(self.harness.wait())?;
         let mut text = held.content().to_vec();
         let rules = Rules::of(&held.real);
         let mut made = Made::default();
         let (mut conflict, mut failed) = (None, None);
+        if healing && text.is_empty() {
+            return Ok((0, Commit::unchanged(held.now)));
+        }
         for loss in self.open_losses(&held.history)? {
             if let Some(problem) = loss.problem {
                 failed = Some(problem);
                 continue;
             }
-            if !wanted(&loss) {
+            if healing && loss.record.maybe {
                 continue;
             }
             let base = self.content(&held.history, loss.base())?;
             let replaced = self.content(&held.history, loss.replaced())?;
-            let ours = loss.without_what_came_back(&base, &replaced);
-            let merge = Merge::with_rules(rules, &base, &ours, &text);
-            if !merge.is_clean() {
+            let stale = self.content(&held.history, loss.record.version)?;
+            let lines = loss.missing_from(&stale, &text);
+            let swallowed = Swallowed {
+                base: &base,
+                replaced: &replaced,
+                lines: &lines.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+                by_others: &loss.by_others,
+            };
+            let back = swallowed.put_back(rules, &text);
+            if back.conflicts > 0 {
                 self.check(&held)?;
                 let (copy, _) = self.keep_copy(&mut held, &replaced)?;
-                conflict = Some(Outcome::Conflict { copy, regions: merge.conflicts().count() });
+                conflict = Some(Outcome::Conflict { copy, regions: back.conflicts });
             }
             made.closes.push(loss.record.n);
-            text = merge.keep_theirs();
+            text = back.text;
         }
         let mut commit = if text == held.content() {
             if !made.closes.is_empty() {

@@ -14,13 +14,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::held::Held;
-use super::{SharedFile, stale};
+use super::{SharedFile, Swallowed, stale};
 use crate::atomic::{self, OnDisk};
 use crate::error::Result;
 use crate::harness;
-use crate::history::{Before, Damage, How, Record, Version};
+use crate::history::{Before, Damage, History, How, Record, Version};
 use crate::lock::Wait;
-use crate::merge::{self, Rules};
+use crate::merge::{self, Merge, Rules};
 
 /// How long a write may be seen half done, in milliseconds.
 const HALF_DONE: u64 = 2000;
@@ -153,18 +153,22 @@ fn describe(held: &Held, before: Version) -> Result<Record> {
         let candidates = stale::candidates(&held.history, &records, &[before]);
         (stale::infer(rules, &(before, old.clone()), candidates, text), before)
     };
+    let whole = if replaced == before { (before, old) } else { whole };
+    let loss = match loss {
+        Some(loss) => Some(loss),
+        None => half_read(&held.history, rules, &whole, &records, text)?,
+    };
     if replaced != before {
-        record.over = Some(replaced);
         let closed = half_done.iter().filter(|record| record.lost.is_some());
         record.closes = closed.map(|record| record.n).collect();
+        record.over = (loss.is_some() || !record.closes.is_empty()).then_some(replaced);
     }
     if let Some(loss) = loss {
         record.base = Some(loss.base);
         record.lost = Some(loss.lines.len());
         record.maybe = loss.maybe;
     }
-    let whole = if replaced == before { &old } else { &whole.1 };
-    record.damage = Damage::of(whole, text, rules == Rules::Json).or_else(|| {
+    record.damage = Damage::of(&whole.1, text, rules == Rules::Json).or_else(|| {
         // What was broken stays so until it is whole again.
         let head = records.first()?;
         let was = head.damage.filter(|_| head.version == replaced)?;
@@ -175,6 +179,32 @@ fn describe(held: &Held, before: Version) -> Result<Record> {
         still.then_some(was)
     });
     Ok(record)
+}
+
+/// What a writer swallowed that had read the target while another was filling it:
+/// its base is what it had read, which never was a version.
+fn half_read(
+    history: &History,
+    rules: Rules,
+    replaced: &stale::Candidate,
+    records: &[Record],
+    text: &[u8],
+) -> Result<Option<Swallowed>> {
+    // How many versions may come while one writer thinks.
+    const VERSIONS: usize = 16;
+    let recent = stale::candidates(history, records, &[replaced.0]).take(VERSIONS);
+    for (_, whole) in [replaced.clone()].into_iter().chain(recent) {
+        let Some(read) = stale::read_half_done(&whole, text) else {
+            continue;
+        };
+        let merged = Merge::with_rules(rules, read, text, &replaced.1).keep_theirs();
+        let lines = merge::swallowed(&merged, text);
+        if !lines.is_empty() {
+            let base = history.put(read)?;
+            return Ok(Some(Swallowed { base, replaced: replaced.0, lines, maybe: true }));
+        }
+    }
+    Ok(None)
 }
 
 /// Where the file that a record names lies now, if it was renamed within its

@@ -126,7 +126,9 @@ pub(super) fn infer(
             break;
         }
     }
-    let (distance, (base, old)) = nearest?;
+    let Some((distance, (base, old))) = nearest else {
+        return nothing_of_it(replaced, &census);
+    };
     let merge = Merge::with_rules(rules, &old, text, &replaced.1);
     let had_seen = knows_of(&old, &replaced.1, &census);
     let tie = distance == limit;
@@ -136,6 +138,34 @@ pub(super) fn infer(
     let lines = merge::swallowed(&merge.keep_theirs(), text);
     let maybe = distance == 0 || tie || had_seen;
     (!lines.is_empty()).then_some(Swallowed { base, replaced: replaced.0, lines, maybe })
+}
+
+/// A text that has no line of what it replaced: written by somebody who had read
+/// the file while another was about to fill it, or another text altogether.
+fn nothing_of_it(replaced: &Candidate, text: &Census<'_>) -> Option<Swallowed> {
+    if lines(&replaced.1).any(|line| text.place.contains_key(line)) {
+        return None;
+    }
+    let lines = lines(&replaced.1).map(<[u8]>::to_vec).collect();
+    Some(Swallowed { base: Version::ABSENT, replaced: replaced.0, lines, maybe: true })
+}
+
+/// How much of `whole` the author of `text` had read, if it read the file while
+/// another was filling it: the text begins as `whole` does, goes on with a few
+/// lines of its own, and has none of the many lines that follow in `whole`.
+pub(super) fn read_half_done<'w>(whole: &'w [u8], text: &[u8]) -> Option<&'w [u8]> {
+    const MISSING: usize = 4;
+    const OWN: usize = 4;
+    let shared = whole.iter().zip(text).take_while(|(a, b)| a == b).count();
+    // Where the author's own text begins a line of `whole` may be cut off, and
+    // the next byte may be the same by chance.
+    let rest = &whole[whole[..shared].iter().rposition(|byte| *byte == b'\n')? + 1..];
+    let own = &text[whole.len() - rest.len()..];
+    let rest_lines: Vec<&[u8]> = lines(rest).skip(1).collect();
+    let census = Census::new(own);
+    let has = rest_lines.iter().any(|line| census.place.contains_key(line));
+    (rest_lines.len() >= MISSING && census.lines <= OWN && !has)
+        .then(|| &whole[..whole.len() - rest.len()])
 }
 
 /// The nearest of some versions, of which there is at least one.
@@ -244,8 +274,27 @@ mod tests {
         assert_eq!(told(&all, ""), lost(&["a", "b", "c", "long line", "next line"], false));
         // Who has the last line had seen the one that is missing.
         assert_eq!(told(&all, "a\nb\nc\nnext line\nmine\n"), None);
-        // Another text altogether.
-        assert_eq!(told(&all, "x\ny\nz\n"), None);
+        // Another text, and another text altogether.
+        assert_eq!(told(&all, "x\ny\nz\nb\n"), None);
+        let all_of_it = lost(&["a", "b", "c", "long line", "next line"], false);
+        assert_eq!(told(&all, "x\ny\nz\n"), all_of_it);
+    }
+
+    #[test]
+    fn a_file_that_was_read_while_it_was_filled_is_the_base_as_far_as_it_was_read() {
+        let whole = (0..20).map(|n| format!("line {n}\n")).collect::<Vec<_>>().concat();
+        let half = "line 0\nline 1\nline 2\n";
+        for own in ["mine\n", "linemine\n", "line 3mine\n", "mine\nmore\n"] {
+            let text = format!("{half}{own}");
+            let read = read_half_done(whole.as_bytes(), text.as_bytes());
+            assert_eq!(read, Some(half.as_bytes()), "{own}");
+        }
+        for no in [&whole[..], "mine\n", "line 0\na\nb\nc\nd\ne\n", "line 0\nx\nline 9\n"] {
+            assert_eq!(read_half_done(whole.as_bytes(), no.as_bytes()), None, "{no}");
+        }
+        // The end dropped on purpose.
+        let but_two = (0..18).map(|n| format!("line {n}\n")).collect::<Vec<_>>().concat();
+        assert_eq!(read_half_done(whole.as_bytes(), format!("{but_two}x\n").as_bytes()), None);
     }
 
     #[test]

@@ -12,8 +12,9 @@ use super::held::{Held, Made};
 use super::{Commit, SharedFile, stale};
 use crate::atomic::{self, OnDisk};
 use crate::error::Result;
-use crate::history::{How, Version};
-use crate::merge::{Merge, Rules};
+use crate::harness;
+use crate::history::{How, Record, Version};
+use crate::merge::{self, Merge, Rules};
 
 /// How many versions back its base is looked for.
 const VERSIONS: usize = 64;
@@ -32,13 +33,26 @@ impl SharedFile<'_> {
         };
         held.found = atomic::read(&held.real)?;
         held.now = Version::of(held.content());
-        if held.content() != text {
-            // The next look finds and records that, and this text is recorded.
-            held.keep(Version::of(&stray), &stray)?;
-            return Ok(None);
-        }
         let rules = Rules::of(&held.real);
         let records = held.history.recent(VERSIONS)?;
+        if held.content() != text {
+            // Yet another has written. The next look finds that, and holds it
+            // against this one, which stood in between.
+            let (version, put) = (Version::of(&stray), Version::of(text));
+            held.keep(version, &stray)?;
+            let candidates = stale::candidates(&held.history, &records, &[put]);
+            let loss = stale::infer(rules, &(put, text.to_vec()), candidates, &stray);
+            let record = Record {
+                parents: vec![put],
+                lines: Some(merge::distance(text, &stray)),
+                base: loss.as_ref().map(|loss| loss.base),
+                lost: loss.as_ref().map(|loss| loss.lines.len()),
+                maybe: loss.is_some_and(|loss| loss.maybe),
+                ..Record::outside(version, harness::now())
+            };
+            held.log.append(record)?;
+            return Ok(None);
+        }
         let before = (Version::of(&old.content), old.content.clone());
         // Its author cannot have seen what was put in place only now.
         let aside = [before.0, held.now];

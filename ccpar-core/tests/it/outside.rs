@@ -312,3 +312,18 @@ fn a_plain_write_that_comes_between_look_and_replacement_is_merged_in() {
     let copy = world.names().into_iter().find(|name| name.contains(".conflict-")).unwrap();
     assert_eq!(world.text(copy), "value: 1\n");
 }
+
+#[test]
+fn who_read_a_file_while_it_was_filled_swallowed_what_it_had_not_read() {
+    let world = World::new();
+    let whole = (0..20).map(|n| format!("line {n}\n")).collect::<Vec<_>>().concat();
+    let path = world.write("notes.md", &whole);
+    let session = world.session(None);
+    let file = session.file(&path);
+    let _ = file.settle().unwrap();
+    write_all(&file, &["line 0\nline 1\nmine\n"]);
+    assert_eq!(lost(&file).len(), 18);
+    assert!(file.losses().unwrap()[0].record.maybe);
+    assert_eq!(file.restore_lost().unwrap().0, 1);
+    assert_eq!(world.text("notes.md").lines().count(), 21);
+}

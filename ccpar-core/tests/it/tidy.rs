@@ -19,7 +19,7 @@ const MAY_IMPORT: [(&str, &[&str]); 14] = [
     ("harness", &["error", "sys", "atomic", "lock", "shared_file", "target"]),
     (
         "shared_file",
-        &["error", "atomic", "harness", "history", "layout", "lock", "merge", "target"],
+        &["error", "atomic", "diff", "harness", "history", "layout", "lock", "merge", "target"],
     ),
     ("survey", &["error", "atomic", "harness", "history", "shared_file", "sys"]),
     ("lib", &["error", "atomic", "checkout", "harness", "history", "lock", "shared_file"]),
