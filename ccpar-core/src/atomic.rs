@@ -287,6 +287,12 @@ pub fn replace(path: &Path, content: &[u8], durability: Durability) -> Result<()
     staged.put_in_place()
 }
 
+/// Gives a file of ccpar's own another name.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that renames")]
+pub(crate) fn rename_own(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)
+}
+
 /// Creates the folders that a new file lacks, durably where asked.
 pub(crate) fn create_folders(dir: &Path, durability: Durability) -> Result<()> {
     if dir.is_dir() {

@@ -90,7 +90,7 @@ pub use atomic::{Durability, replace};
 pub use checkout::branch;
 pub use error::{Error, Result};
 pub use harness::{Author, Harness};
-pub use history::{History, Version};
+pub use history::{History, Limits, Version};
 pub use lock::{Lock, Wait};
 pub use shared_file::{
     Base, Commit, CommitOptions, Loss, LostLine, Outcome, Settled, SharedFile, Snapshot,

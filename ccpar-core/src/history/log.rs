@@ -263,7 +263,8 @@ impl Line {
 /// A log, open for appending under the target's lock.
 #[derive(Debug)]
 pub(crate) struct Log {
-    file: File,
+    /// `None`: nothing is written down.
+    file: Option<File>,
     path: Utf8PathBuf,
     dir: Utf8PathBuf,
     /// Where the last whole line ends.
@@ -274,7 +275,12 @@ pub(crate) struct Log {
 impl Log {
     pub(super) fn new(file: File, path: Utf8PathBuf, dir: Utf8PathBuf) -> Result<Log> {
         let (records, whole) = tail(&file, 1).context("read", &path)?;
-        Ok(Log { file, path, dir, whole, head: records.into_iter().next() })
+        Ok(Log { file: Some(file), path, dir, whole, head: records.into_iter().next() })
+    }
+
+    /// A log that forgets what is appended.
+    pub(super) fn nowhere(head: Option<Record>, path: Utf8PathBuf, dir: Utf8PathBuf) -> Log {
+        Log { file: None, path, dir, whole: 0, head }
     }
 
     /// The newest record: what the target should hold.
@@ -285,24 +291,31 @@ impl Log {
     /// Appends a record, numbering it, and makes it the head. The log has still
     /// to be synced.
     pub(crate) fn append(&mut self, mut record: Record) -> Result<()> {
+        let Some(file) = &mut self.file else {
+            return Ok(());
+        };
         record.n = self.head.as_ref().map_or(1, |head| head.n + 1);
         let mut line = serde_json::to_vec(&record).expect("a record is plain data");
         line.push(b'\n');
-        if self.file.metadata().context("examine", &self.path)?.len() > self.whole {
-            self.file.set_len(self.whole).context("cut the torn end of", &self.path)?;
+        if file.metadata().context("examine", &self.path)?.len() > self.whole {
+            file.set_len(self.whole).context("cut the torn end of", &self.path)?;
         }
-        self.file.write_all(&line).context("write", &self.path).inspect_err(|_| {
-            let _ = self.file.set_len(self.whole);
-        })?;
+        if let Err(error) = file.write_all(&line) {
+            let _ = file.set_len(self.whole);
+            return Err(error).context("write", &self.path);
+        }
         self.whole += line.len() as u64;
         self.head = Some(record);
         Ok(())
     }
 
     /// What has to be synced for its records and new contents to be durable.
-    pub(crate) fn unsynced(&self) -> Result<[Unsynced; 2]> {
-        let log = self.file.try_clone().context("sync", &self.path)?;
-        Ok([Unsynced::new(log, self.path.clone()), Unsynced::folder(&self.dir)?])
+    pub(crate) fn unsynced(&self) -> Result<Vec<Unsynced>> {
+        let Some(file) = &self.file else {
+            return Ok(Vec::new());
+        };
+        let log = file.try_clone().context("sync", &self.path)?;
+        Ok(vec![Unsynced::new(log, self.path.clone()), Unsynced::folder(&self.dir)?])
     }
 }
 

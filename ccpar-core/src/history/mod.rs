@@ -20,11 +20,14 @@
 //! crash: it is cut off before anything is appended. Any other line that cannot
 //! be read is passed over and named.
 //!
+//! `pruned`: up to which time contents may be gone, in milliseconds since 1970.
+//!
 //! `<hash>`: the content. It is checked against its name whenever it is read.
 //! A file that was torn by a crash is written anew by the next to put it.
 
 mod known;
 mod log;
+mod prune;
 mod version;
 
 use std::fs::{self, File};
@@ -42,6 +45,7 @@ use log::{format_of, tail};
 pub use known::known;
 pub(crate) use log::Log;
 pub use log::{Before, Damage, How, Parsed, Record};
+pub use prune::{Limits, Pruned};
 pub use version::Version;
 
 /// The format that this code writes; a log of a later one is left alone.
@@ -98,6 +102,11 @@ impl History {
                 let len = file.metadata().context("examine", &path)?.len();
                 if sys::read_range(&file, 0..len).context("read", &path)? == content {
                     let _ = file.set_modified(SystemTime::now());
+                    // A prune that put it aside before it could see that makes
+                    // room for a new one.
+                    if !path.exists() {
+                        return self.put_as(version, content);
+                    }
                 } else {
                     // Torn by a crash, or being written at this moment by
                     // another process: with the very bytes that we write, so
@@ -121,9 +130,18 @@ impl History {
             return Ok(Some(Vec::new()));
         }
         let path = self.content_file(version);
-        let content = match fs::read(&path) {
+        // A prune may have put it aside, and may bring it back.
+        let aside = || fs::read(format!("{path}.pruned"));
+        let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        let read =
+            fs::read(&path).or_else(|error| if missing(&error) { aside() } else { Err(error) });
+        let content = match read {
+            Err(error) if missing(&error) => fs::read(&path),
+            read => read,
+        };
+        let content = match content {
             Ok(content) => content,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if missing(&error) => return Ok(None),
             Err(error) => return Err(error).context("read", &path),
         };
         if Version::of(&content) == version {
@@ -209,6 +227,13 @@ impl History {
             }
         }
         Log::new(file, path, self.dir.clone())
+    }
+
+    /// Opens no log: what is appended is forgotten. For who writes without a
+    /// history.
+    pub(crate) fn open_nothing(&self) -> Log {
+        let head = self.newest().ok().flatten();
+        Log::nowhere(head, self.log_file(), self.dir.clone())
     }
 
     /// What a holder has seen of the target, if that is known.

@@ -26,6 +26,8 @@ pub(super) struct Held {
     pub(super) real: PathBuf,
     /// What something other than ccpar did since the last look, if anything.
     pub(super) outside: Option<Record>,
+    /// Whether there is a history.
+    pub(super) keeps: bool,
     temp_name: String,
     _lock: Lock,
 }
@@ -33,7 +35,9 @@ pub(super) struct Held {
 impl Held {
     /// Keeps a content in the history.
     pub(super) fn keep(&mut self, version: Version, content: &[u8]) -> Result<()> {
-        self.unsynced.push(self.history.put_as(version, content)?);
+        if self.keeps {
+            self.unsynced.push(self.history.put_as(version, content)?);
+        }
         Ok(())
     }
 
@@ -81,7 +85,8 @@ impl SharedFile<'_> {
         let found = atomic::read(&real)?;
         let now = found.as_ref().map_or(Version::ABSENT, |found| Version::of(&found.content));
         let history = History::new(self.harness.root(), &real);
-        let log = history.open_log()?;
+        let keeps = self.harness.keeps_history();
+        let log = if keeps { history.open_log()? } else { history.open_nothing() };
         let temp_name = layout::temp_name(self.harness.root(), &real);
         let mut held = Held {
             log,
@@ -91,15 +96,18 @@ impl SharedFile<'_> {
             unsynced: Vec::new(),
             real,
             outside: None,
+            keeps,
             temp_name,
             _lock: lock,
         };
-        if held.log.head().is_none() && self.harness.durability() == Durability::Disk {
+        if keeps && held.log.head().is_none() && self.harness.durability() == Durability::Disk {
             for folder in held.history.folders() {
                 held.unsynced.push(Unsynced::folder(folder)?);
             }
         }
-        self.bring_up(&mut held)?;
+        if keeps {
+            self.bring_up(&mut held)?;
+        }
         Replace { temp_name: &copy_temp(&held.temp_name), ..self.replace(&held) }.sweep();
         Ok(held)
     }
@@ -225,6 +233,7 @@ impl SharedFile<'_> {
         {
             commit = merged;
         }
+        self.prune_now_and_then(held, text.len());
         Ok(commit)
     }
 
@@ -279,9 +288,10 @@ impl SharedFile<'_> {
         if self.harness.durability() == Durability::Process {
             return Ok(());
         }
-        if let Some(found) = &held.found {
-            held.unsynced.push(held.history.put_as(held.now, &found.content)?);
+        if let Some(found) = held.found.take() {
+            held.keep(held.now, &found.content)?;
             held.unsynced.extend(found.unsynced(&held.real)?);
+            held.found = Some(found);
         }
         self.sync(held)
     }

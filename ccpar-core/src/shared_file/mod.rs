@@ -20,6 +20,7 @@
 mod back;
 mod held;
 mod loss;
+mod prune;
 mod restore;
 mod settle;
 mod stale;
@@ -154,7 +155,7 @@ impl<'h> SharedFile<'h> {
             held.keep(version, ours)?;
             self.sync(&mut held)?;
         }
-        if let Some(holder) = self.harness.author().holders().first() {
+        if let Some(holder) = self.harness.author().holders().first().filter(|_| held.keeps) {
             // The text is in place, and what is seen may lag behind.
             let _ = held.history.set_seen(holder, version);
         }
@@ -266,7 +267,10 @@ impl<'h> SharedFile<'h> {
         history.get(version)?.ok_or_else(|| Error::UnknownVersion {
             path: self.path.clone(),
             wanted: version.to_string(),
-            hint: String::new(),
+            hint: match history.pruned_until() {
+                0 => String::new(),
+                _ => " any more: contents that are old, or too many, are pruned".to_owned(),
+            },
         })
     }
 
@@ -332,13 +336,8 @@ impl<'h> SharedFile<'h> {
         if options.without_base == WithoutBase::Refuse && !held.now.is_absent() {
             return Err(Error::NoBase { path: self.path.clone() });
         }
-        let stale = stale::look(
-            &held.history,
-            Rules::of(&held.real),
-            held.log.head(),
-            held.content(),
-            ours,
-        )?;
+        let head = held.log.head().filter(|_| held.keeps);
+        let stale = stale::look(&held.history, Rules::of(&held.real), head, held.content(), ours)?;
         match stale {
             Some(swallowed) if options.without_base == WithoutBase::Merge => {
                 let text = self.content(&held.history, swallowed.base)?;

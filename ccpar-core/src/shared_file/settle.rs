@@ -104,8 +104,9 @@ impl SharedFile<'_> {
         if before == held.now {
             return Ok(());
         }
-        if let Some(found) = &held.found {
-            held.unsynced.push(held.history.put_as(held.now, &found.content)?);
+        if let Some(found) = held.found.take() {
+            held.keep(held.now, &found.content)?;
+            held.found = Some(found);
         }
         let record =
             Record { parents: stood.into_iter().collect(), file, ..describe(held, before)? };

@@ -241,7 +241,9 @@ pub(super) fn look(
     }
     let replaced = (head.version, head_text.to_vec());
     let records = history.recent(VERSIONS)?;
-    Ok(infer(rules, &replaced, candidates(history, &records, &[head.version]), text))
+    let loss = infer(rules, &replaced, candidates(history, &records, &[head.version]), text);
+    // Nor is another text altogether a stale one.
+    Ok(loss.filter(|loss| !loss.base.is_absent()))
 }
 
 #[cfg(test)]

@@ -8,5 +8,6 @@ mod laws;
 mod lock;
 mod outside;
 mod processes;
+mod prune;
 mod support;
 mod tidy;

@@ -16,7 +16,7 @@ const MAY_IMPORT: [(&str, &[&str]); 14] = [
     ("target", &["error"]),
     ("checkout", &[]),
     ("history", &["error", "sys", "atomic", "layout"]),
-    ("harness", &["error", "sys", "atomic", "lock", "shared_file", "target"]),
+    ("harness", &["error", "sys", "atomic", "history", "lock", "shared_file", "target"]),
     (
         "shared_file",
         &["error", "atomic", "diff", "harness", "history", "layout", "lock", "merge", "target"],
