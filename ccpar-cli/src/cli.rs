@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    blame, demo, diff, lock, locked_edit, locked_read, locked_write, log, lost, merge, restore,
-    show, status, watch,
+    blame, demo, diff, doctor, lock, locked_edit, locked_read, locked_write, log, lost, merge,
+    restore, show, status, watch,
 };
 use crate::exit::{Exit, Failure};
 
@@ -36,6 +36,7 @@ pub(crate) enum Command {
     Restore(restore::Arguments),
     Watch(watch::Arguments),
     Status(status::Arguments),
+    Doctor(doctor::Arguments),
     Demo(demo::Arguments),
 }
 
@@ -55,6 +56,7 @@ impl Command {
             Command::Restore(arguments) => restore::run(arguments),
             Command::Watch(arguments) => watch::run(arguments),
             Command::Status(arguments) => status::run(arguments),
+            Command::Doctor(arguments) => doctor::run(arguments),
             Command::Demo(arguments) => demo::run(arguments),
         }
     }

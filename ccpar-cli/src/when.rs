@@ -47,6 +47,11 @@ pub(crate) fn ago(text: &str) -> Result<u64, String> {
     parse(text, &ZonedDateTime::now())
 }
 
+/// This moment as a part of a file name.
+pub(crate) fn file_stamp() -> String {
+    Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string()
+}
+
 /// Milliseconds since 1970.
 pub(crate) fn now() -> u64 {
     u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0)

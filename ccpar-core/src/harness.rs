@@ -207,7 +207,8 @@ impl Harness {
         self.break_hard_links
     }
 
-    pub(crate) fn limits(&self) -> Limits {
+    /// How much is kept of each history.
+    pub fn limits(&self) -> Limits {
         self.limits
     }
 

@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::atomic::{self, Durability};
 use crate::error::{Error, Result};
 use crate::harness::{self, Harness};
-use crate::history::{self, Damage, History, Record};
+use crate::history::{self, Check, Damage, Finding, History, Record};
+use crate::lock::{Lock, Mode, Request};
 use crate::shared_file::Settled;
 use crate::sys::{self, Stamp};
 
@@ -169,6 +170,39 @@ impl Harness {
             let _ = atomic::replace(cache.as_std_path(), &lines, Durability::Process);
         }
         Ok(states)
+    }
+
+    /// Checks every history: each content against its hash, each line of each log,
+    /// what is missing. With `mend` it puts in order what can be, and copies what
+    /// it touches to `<root>/doctor/<now>` first.
+    ///
+    /// # Errors
+    /// If the root cannot be read. What is wrong with one history is told with
+    /// it, and a history whose lock is not free in time is one such.
+    pub fn examine(&self, mend: bool, now: &str) -> Result<Vec<Result<Finding>>> {
+        let root = self.root();
+        let copies = root.join("doctor").join(now);
+        let looked = fs::read(root.join("looked.jsonl")).unwrap_or_default();
+        let perhaps: Vec<PathBuf> = looked
+            .split(|byte| *byte == b'\n')
+            .filter_map(|line| serde_json::from_slice::<Looked>(line).ok())
+            .map(|looked| looked.target)
+            .collect();
+        let mut findings = Vec::new();
+        for name in history::known(root)? {
+            let lock = root.join("locks").join(format!("{name}.lock"));
+            let owner = self.owner();
+            let request = Request { owner: Some(&owner), ..Request::new(self.wait()) };
+            let checked = Lock::acquire(&lock, Mode::Exclusive, request).and_then(|_lock| {
+                let check = Check { root, name: &name, mend, copies: &copies, perhaps: &perhaps };
+                check.run()
+            });
+            match checked {
+                Ok(found) => findings.extend(found.into_iter().map(Ok)),
+                Err(error) => findings.push(Err(error)),
+            }
+        }
+        Ok(findings)
     }
 
     /// Looks at one target; `None` if nothing is known of it but contents. The

@@ -3,6 +3,7 @@
 pub(crate) mod blame;
 pub(crate) mod demo;
 pub(crate) mod diff;
+pub(crate) mod doctor;
 pub(crate) mod lock;
 pub(crate) mod locked_edit;
 pub(crate) mod locked_read;

@@ -1,6 +1,7 @@
 //! What a user types, and gets.
 
 mod demo;
+mod doctor;
 mod faults;
 mod history;
 mod locking;

@@ -38,6 +38,11 @@ impl Header {
         line
     }
 
+    /// Whose history a line says that this is, if it is such a line.
+    pub(super) fn parse(line: &[u8]) -> Option<PathBuf> {
+        serde_json::from_slice::<Header>(line).ok()?.target()
+    }
+
     fn target(self) -> Option<PathBuf> {
         let Some(hex) = self.target_bytes else {
             return Some(self.target.into());

@@ -244,13 +244,13 @@ impl Parsed {
 }
 
 /// A line of the log: a record, or the header that opens the file.
-enum Line {
+pub(super) enum Line {
     Record(Box<Record>),
     Header,
 }
 
 impl Line {
-    fn parse(line: &[u8]) -> std::result::Result<Line, String> {
+    pub(super) fn parse(line: &[u8]) -> std::result::Result<Line, String> {
         if format_of(line).is_some() {
             return Ok(Line::Header);
         }

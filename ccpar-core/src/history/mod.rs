@@ -28,6 +28,7 @@
 mod known;
 mod log;
 mod prune;
+mod verify;
 mod version;
 
 use std::fs::{self, File};
@@ -45,7 +46,9 @@ use log::{format_of, tail};
 pub use known::known;
 pub(crate) use log::Log;
 pub use log::{Before, Damage, How, Parsed, Record};
-pub use prune::{Limits, Pruned};
+pub use prune::{Limits, Pruned, forget_seen};
+pub(crate) use verify::Check;
+pub use verify::Finding;
 pub use version::Version;
 
 /// The format that this code writes; a log of a later one is left alone.

@@ -10,7 +10,7 @@
 //! missing and younger is damage. Of a log that has grown long the oldest lines
 //! go too.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::time::{Duration, UNIX_EPOCH};
@@ -95,11 +95,14 @@ fn millis_of(metadata: &fs::Metadata) -> u64 {
 }
 
 impl History {
-    /// Removes what is beyond the limits. The caller holds the target's lock,
-    /// and has no log open; `spared` are the versions that must stay.
+    /// Removes what is beyond the limits. The caller holds the target's lock;
+    /// `spared` are the versions that must stay, `times` says when each version
+    /// stood there last. A log that is open is to be opened anew if lines of it
+    /// went.
     pub(crate) fn prune(
         &self,
         spared: &HashSet<Version>,
+        times: &HashMap<Version, u64>,
         now: u64,
         limits: Limits,
     ) -> Result<Pruned> {
@@ -110,7 +113,8 @@ impl History {
             finish(&path, now, &mut pruned)?;
         }
         let doomed = doomed(&contents, spared, now, limits);
-        if let Some(last) = doomed.iter().map(|kept| kept.touched).max() {
+        let last = |kept: &Kept| kept.touched.max(times.get(&kept.version).copied().unwrap_or(0));
+        if let Some(last) = doomed.iter().map(last).max() {
             let last = last.max(self.pruned_until());
             let path = self.dir.join("pruned");
             let file = sys::open_private(path.as_std_path(), false).context("open", &path)?;
@@ -188,6 +192,25 @@ impl History {
         atomic::replace(path.as_std_path(), &kept.0, Durability::Disk)?;
         Ok(kept.1)
     }
+}
+
+/// Removes notes of what holders have seen that are older than they are believed,
+/// of all targets. Says how many.
+pub fn forget_seen(root: &camino::Utf8Path, now: u64) -> usize {
+    let folders = fs::read_dir(root.join("seen")).into_iter().flatten().flatten();
+    let mut forgotten = 0;
+    for folder in folders {
+        for note in fs::read_dir(folder.path()).into_iter().flatten().flatten() {
+            let age =
+                note.metadata().map_or(0, |metadata| now.saturating_sub(millis_of(&metadata)));
+            if u128::from(age) > SEEN.as_millis() && fs::remove_file(note.path()).is_ok() {
+                forgotten += 1;
+            }
+        }
+        // Stays if there is still something in it.
+        let _ = fs::remove_dir(folder.path());
+    }
+    forgotten
 }
 
 /// Removes a content that was put aside, or brings it back if it was touched.

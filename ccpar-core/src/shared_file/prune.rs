@@ -1,6 +1,6 @@
 //! What of a target's history must stay.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::SharedFile;
 use super::held::Held;
@@ -44,7 +44,9 @@ impl SharedFile<'_> {
         let closed = super::loss::closed(&parsed);
         let conflicts = !self.conflict_copies()?.is_empty();
         let head = parsed.effective().next_back().map(|head| head.n);
+        let mut times: HashMap<Version, u64> = HashMap::new();
         for record in parsed.effective() {
+            times.insert(record.version, record.time);
             let open = record.lost.is_some() && !closed.contains(&record.n);
             let conflict = record.how == How::Conflict && conflicts;
             if Some(record.n) == head || open || conflict {
@@ -53,6 +55,6 @@ impl SharedFile<'_> {
                 spared.extend(record.base);
             }
         }
-        history.prune(&spared, now, limits)
+        history.prune(&spared, &times, now, limits)
     }
 }

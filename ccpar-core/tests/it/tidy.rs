@@ -21,7 +21,7 @@ const MAY_IMPORT: [(&str, &[&str]); 14] = [
         "shared_file",
         &["error", "atomic", "diff", "harness", "history", "layout", "lock", "merge", "target"],
     ),
-    ("survey", &["error", "atomic", "harness", "history", "shared_file", "sys"]),
+    ("survey", &["error", "atomic", "harness", "history", "lock", "shared_file", "sys"]),
     ("lib", &["error", "atomic", "checkout", "harness", "history", "lock", "shared_file"]),
 ];
 
