@@ -10,4 +10,5 @@ mod outside;
 mod processes;
 mod prune;
 mod support;
+mod survey;
 mod tidy;
