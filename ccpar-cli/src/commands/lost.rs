@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
     /// The file; a folder means all known files in it [default: all known files]
     path: Option<PathBuf>,
 
-    /// Close the losses of the file: they were meant
+    /// Close the losses of the file, its removal or damage: they were meant
     #[arg(long, requires = "path")]
     dismiss: bool,
 

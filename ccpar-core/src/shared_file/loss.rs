@@ -11,6 +11,10 @@ use crate::error::{Error, Result};
 use crate::history::{History, Parsed, Record, Version};
 use crate::merge::{self, Merge, Rules};
 
+/// How many versions back the author of a line is looked for where the base is no
+/// version of the log.
+const BACK: usize = 256;
+
 /// Lines that a stale writer swallowed, and that have not come back.
 #[derive(Debug)]
 pub struct Loss {
@@ -80,15 +84,21 @@ impl SharedFile<'_> {
     /// The losses that are open, oldest first. Takes no lock, so
     /// [`settle`](Self::settle) first to know of the newest too.
     pub fn losses(&self) -> Result<Vec<Loss>> {
-        self.open_losses(&self.history()?)
+        self.open_losses(&self.history()?, |_| true)
     }
 
-    pub(super) fn open_losses(&self, history: &History) -> Result<Vec<Loss>> {
+    pub(super) fn open_losses(
+        &self,
+        history: &History,
+        wanted: impl Fn(&Record) -> bool,
+    ) -> Result<Vec<Loss>> {
         let parsed = history.records()?;
         let closed = closed(&parsed);
         let records: Vec<&Record> = parsed.effective().collect();
         let rules = Rules::of(&self.real_path()?);
-        let is_open = |record: &Record| record.lost.is_some() && !closed.contains(&record.n);
+        let is_open = |record: &Record| {
+            record.lost.is_some() && !closed.contains(&record.n) && wanted(record)
+        };
         let mut losses: Vec<(usize, Loss)> = Vec::new();
         for (index, record) in records.iter().enumerate().filter(|(_, record)| is_open(record)) {
             let (lines, problem) = match self.swallowed_by(history, rules, record) {
@@ -156,11 +166,17 @@ struct Times(HashMap<Vec<u8>, Vec<(usize, usize)>>);
 
 impl Times {
     fn new(history: &History, records: &[&Record], losses: &[(usize, Loss)]) -> Times {
+        // What was swallowed came in after the base.
+        let first = losses.iter().map(|(index, loss)| {
+            let base = records[..*index].iter().rposition(|old| old.version == loss.base());
+            base.unwrap_or(index.saturating_sub(BACK))
+        });
+        let first = first.min().unwrap_or(0);
         let lines = losses.iter().flat_map(|(_, loss)| &loss.lines);
         let mut times: HashMap<Vec<u8>, Vec<(usize, usize)>> =
             lines.map(|line| (line.text.clone(), Vec::new())).collect();
         let mut last = None;
-        for (at, record) in records.iter().enumerate() {
+        for (at, record) in records.iter().enumerate().skip(first) {
             if last.replace(record.version) == Some(record.version) {
                 continue;
             }

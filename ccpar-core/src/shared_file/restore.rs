@@ -74,12 +74,10 @@ impl SharedFile<'_> {
         if healing && text.is_empty() {
             return Ok((0, Commit::unchanged(held.now)));
         }
-        for loss in self.open_losses(&held.history)? {
+        let wanted = |record: &Record| !(healing && record.maybe);
+        for loss in self.open_losses(&held.history, wanted)? {
             if let Some(problem) = loss.problem {
                 failed = Some(problem);
-                continue;
-            }
-            if healing && loss.record.maybe {
                 continue;
             }
             let base = self.content(&held.history, loss.base())?;
@@ -114,13 +112,21 @@ impl SharedFile<'_> {
     }
 
     /// Closes losses that were meant: all of them, or the one of this number in
-    /// the log. The target stays as it is. Says how many that were.
+    /// the log; a removal, or damage, that the last record tells of too. The target
+    /// stays as it is. Says how many that were.
     pub fn dismiss(&self, only: Option<u64>) -> Result<usize> {
         let mut held = self.enter(self.harness.wait())?;
         let records = held.history.records()?;
         let closed = super::loss::closed(&records);
+        let head = records.effective().next_back().map(|head| head.n);
+        let is_bad = |record: &Record| {
+            let gone = record.version.is_absent() && !record.parents.is_empty();
+            Some(record.n) == head
+                && record.how == How::Outside
+                && (gone || record.damage.is_some())
+        };
         let open = records.effective().filter(|record| {
-            record.lost.is_some()
+            (record.lost.is_some() || is_bad(record))
                 && !closed.contains(&record.n)
                 && only.is_none_or(|n| n == record.n)
         });

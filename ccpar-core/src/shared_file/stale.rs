@@ -140,9 +140,19 @@ pub(super) fn infer(
     (!lines.is_empty()).then_some(Swallowed { base, replaced: replaced.0, lines, maybe })
 }
 
-/// A text that has no line of what it replaced: written by somebody who had read
-/// the file while another was about to fill it, or another text altogether.
+/// How many lines of a text are missing at least from one whose author had read
+/// it half done, and how many that author may have added. Of shorter texts
+/// nothing can be told: each may be another text altogether, like a number that
+/// is counted up.
+const MISSING: usize = 4;
+const OWN: usize = 4;
+
+/// A few lines, and none of them of what they replaced: their author had read the
+/// file while another was about to fill it, or means them to be all.
 fn nothing_of_it(replaced: &Candidate, text: &Census<'_>) -> Option<Swallowed> {
+    if text.lines > OWN || merge::line_count(&replaced.1) < MISSING {
+        return None;
+    }
     if lines(&replaced.1).any(|line| text.place.contains_key(line)) {
         return None;
     }
@@ -154,8 +164,6 @@ fn nothing_of_it(replaced: &Candidate, text: &Census<'_>) -> Option<Swallowed> {
 /// another was filling it: the text begins as `whole` does, goes on with a few
 /// lines of its own, and has none of the many lines that follow in `whole`.
 pub(super) fn read_half_done<'w>(whole: &'w [u8], text: &[u8]) -> Option<&'w [u8]> {
-    const MISSING: usize = 4;
-    const OWN: usize = 4;
     let shared = whole.iter().zip(text).take_while(|(a, b)| a == b).count();
     // Where the author's own text begins a line of `whole` may be cut off, and
     // the next byte may be the same by chance.
@@ -280,6 +288,8 @@ mod tests {
         assert_eq!(told(&all, "x\ny\nz\nb\n"), None);
         let all_of_it = lost(&["a", "b", "c", "long line", "next line"], false);
         assert_eq!(told(&all, "x\ny\nz\n"), all_of_it);
+        assert_eq!(told(&all, "1\n2\n3\n4\n5\n"), None);
+        assert_eq!(told(&["{\"a\": 1}\n"], "{\"a\": 2}\n"), None);
     }
 
     #[test]

@@ -118,6 +118,26 @@ fn a_loss_that_was_meant_is_dismissed_once() {
 }
 
 #[test]
+fn a_removal_or_damage_that_was_meant_is_dismissed_too() {
+    let world = World::new();
+    let session = world.session(None);
+    let path = world.write("settings.json", "{}\n");
+    let file = session.file(&path);
+    let _ = file.settle().unwrap();
+    write_all(&file, &["{,}\n"]);
+    assert!(file.last_good().unwrap().is_some());
+    let damage = || session.survey().unwrap()[0].found.damage;
+    assert_eq!(damage(), Some(Damage::Unparsable));
+    assert_eq!([1, 0].map(|_| file.dismiss(None).unwrap()), [1, 0]);
+    assert_eq!(damage(), None);
+    std::fs::remove_file(&path).unwrap();
+    let _ = file.settle().unwrap();
+    assert_eq!([1, 0].map(|_| file.dismiss(None).unwrap()), [1, 0]);
+    let gone = session.survey().unwrap().remove(0).found.gone.unwrap();
+    assert_eq!(gone.how, How::Dismiss);
+}
+
+#[test]
 fn an_older_text_or_none_at_all_may_be_meant_and_is_not_healed() {
     let world = World::new();
     let path = world.write("notes.md", "a\nb\n");
