@@ -56,6 +56,9 @@
 //! - One target is one lock, however its path is spelled; links, mode and owner
 //!   survive a write.
 //! - Sending the same commit twice leaves what sending it once leaves.
+//! - A writer that knows nothing of this is noticed at the next look: its version
+//!   is recorded, what it swallowed is named and can be put back
+//!   ([`SharedFile::settle`], [`SharedFile::losses`]).
 //!
 //! Not promised: the order of waiters, locks on NFS or on folders that a
 //! virtual machine shares, and power loss under [`Durability::Process`].

@@ -202,6 +202,7 @@ impl Harness {
                 Err(error) => findings.push(Err(error)),
             }
         }
+        findings.extend(history::check_seen(root, mend, &copies)?.into_iter().map(Ok));
         Ok(findings)
     }
 

@@ -316,8 +316,8 @@ fn many(
             Ok(Some((planned, outcome))) => {
                 done += 1;
                 planned.print(paint, arguments, outcome.as_ref())?;
-                if let (Some(Outcome::Conflict { copy, .. }), Exit::Done) = (&outcome, exit) {
-                    exit = Exit::No;
+                if let Some(Outcome::Conflict { copy, .. }) = &outcome {
+                    exit = if exit == Exit::Done { Exit::No } else { exit };
                     output::hint(format!("as it was before: `{}`", output::short_path(copy)));
                 }
             }

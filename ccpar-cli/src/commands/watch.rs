@@ -408,8 +408,8 @@ impl Watch<'_> {
                 return Ok(());
             }
         };
-        let open = file.losses().is_ok_and(|open| open.iter().any(|loss| !loss.record.maybe));
-        if closed == 0 && open {
+        let sure = |open: Vec<ccpar_core::Loss>| open.iter().any(|loss| !loss.record.maybe);
+        if closed == 0 && file.losses().is_ok_and(sure) {
             // It was empty, or somebody was quicker.
             let now = Instant::now();
             self.heal.insert(path, Touched { first: now, due: now + AGAIN });

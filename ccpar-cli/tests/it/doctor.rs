@@ -38,9 +38,16 @@ fn what_can_be_mended_is_and_a_copy_is_kept() {
     home.sh(&format!("printf '{{\"n\":9,' >> {log}")).quiet();
     home.write(&format!("{folder}/{}", hash("three\n")), "thrXe\n");
     home.sh(&format!("rm {folder}/{}", hash("two\n"))).quiet();
+    let note = home.sh("echo .claude/ccpar/seen/s/*").quiet().trim().to_owned();
+    home.write(&note, "garbage\n");
     let before = home.text(&log);
     let dry = home.ccpar(&["doctor", "--dry-run"]).ended(0, "problems, ");
-    for said in ["line 3: ", "line 5: a crash tore", "not the one that its name says: version 3"] {
+    for said in [
+        "what a session has seen",
+        "line 3: ",
+        "line 5: a crash tore",
+        "not the one that its name says: version 3",
+    ] {
         assert!(dry.stdout.contains(said), "{said}: {dry:?}");
     }
     assert!(dry.stdout.contains("would mend: it is copied from `"), "{dry:?}");

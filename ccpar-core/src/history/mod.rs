@@ -47,8 +47,8 @@ pub use known::known;
 pub(crate) use log::Log;
 pub use log::{Before, Damage, How, Parsed, Record};
 pub use prune::{Limits, Pruned, forget_seen};
-pub(crate) use verify::Check;
 pub use verify::Finding;
+pub(crate) use verify::{Check, check_seen};
 pub use version::Version;
 
 /// The format that this code writes; a log of a later one is left alone.

@@ -263,6 +263,39 @@ impl Check<'_> {
     }
 }
 
+/// Checks the notes of what holders have seen. One that cannot be read is, or
+/// would be, put away: the next read notes it anew.
+pub(crate) fn check_seen(root: &Utf8Path, mend: bool, copies: &Utf8Path) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let holders = fs::read_dir(root.join("seen")).into_iter().flatten().flatten();
+    let mut notes: Vec<PathBuf> = holders
+        .flat_map(|holder| fs::read_dir(holder.path()).into_iter().flatten().flatten())
+        .map(|note| note.path())
+        .collect();
+    notes.sort_unstable();
+    for path in notes {
+        // One that is empty died before it noted anything.
+        let Ok(text) = fs::read(&path) else { continue };
+        let sound = std::str::from_utf8(&text)
+            .is_ok_and(|text| text.is_empty() || text.trim_end().parse::<Version>().is_ok());
+        if sound {
+            continue;
+        }
+        if mend {
+            let check = Check { root, name: "seen", mend, copies, perhaps: &[] };
+            check.copy(&Utf8PathBuf::from_path_buf(path.clone()).unwrap_or_default())?;
+            fs::remove_file(&path).context("remove", &path)?;
+        }
+        findings.push(Finding {
+            path,
+            line: 1,
+            problem: "the note of what a session has seen cannot be read".to_owned(),
+            mended: Some("it is put away: the next read notes it anew".to_owned()),
+        });
+    }
+    Ok(findings)
+}
+
 /// Which versions have this content, as a person knows them.
 fn of(parsed: &Parsed, version: Version) -> String {
     let numbers: Vec<String> = parsed

@@ -193,16 +193,19 @@ fn half_read(
 ) -> Result<Option<Swallowed>> {
     // How many versions may come while one writer thinks.
     const VERSIONS: usize = 16;
+    if merge::swallowed(&replaced.1, text).is_empty() {
+        return Ok(None);
+    }
     let recent = stale::candidates(history, records, &[replaced.0]).take(VERSIONS);
     for (_, whole) in [replaced.clone()].into_iter().chain(recent) {
-        let Some(read) = stale::read_half_done(&whole, text) else {
+        let Some((read, sure)) = stale::read_half_done(&whole, text) else {
             continue;
         };
         let merged = Merge::with_rules(rules, read, text, &replaced.1).keep_theirs();
         let lines = merge::swallowed(&merged, text);
         if !lines.is_empty() {
             let base = history.put(read)?;
-            return Ok(Some(Swallowed { base, replaced: replaced.0, lines, maybe: true }));
+            return Ok(Some(Swallowed { base, replaced: replaced.0, lines, maybe: !sure }));
         }
     }
     Ok(None)

@@ -147,6 +147,9 @@ pub(super) fn infer(
 const MISSING: usize = 4;
 const OWN: usize = 4;
 
+/// How much of a line there must be at least to see that it is cut off.
+const CUT: usize = 6;
+
 /// A few lines, and none of them of what they replaced: their author had read the
 /// file while another was about to fill it, or means them to be all.
 fn nothing_of_it(replaced: &Candidate, text: &Census<'_>) -> Option<Swallowed> {
@@ -162,18 +165,19 @@ fn nothing_of_it(replaced: &Candidate, text: &Census<'_>) -> Option<Swallowed> {
 
 /// How much of `whole` the author of `text` had read, if it read the file while
 /// another was filling it: the text begins as `whole` does, goes on with a few
-/// lines of its own, and has none of the many lines that follow in `whole`.
-pub(super) fn read_half_done<'w>(whole: &'w [u8], text: &[u8]) -> Option<&'w [u8]> {
+/// lines of its own, and has none of the many lines that follow in `whole`. Says
+/// too whether that is sure: the text has a line that is cut off.
+pub(super) fn read_half_done<'w>(whole: &'w [u8], text: &[u8]) -> Option<(&'w [u8], bool)> {
     let shared = whole.iter().zip(text).take_while(|(a, b)| a == b).count();
-    // Where the author's own text begins a line of `whole` may be cut off, and
-    // the next byte may be the same by chance.
-    let rest = &whole[whole[..shared].iter().rposition(|byte| *byte == b'\n')? + 1..];
-    let own = &text[whole.len() - rest.len()..];
-    let rest_lines: Vec<&[u8]> = lines(rest).skip(1).collect();
-    let census = Census::new(own);
-    let has = rest_lines.iter().any(|line| census.place.contains_key(line));
-    (rest_lines.len() >= MISSING && census.lines <= OWN && !has)
-        .then(|| &whole[..whole.len() - rest.len()])
+    // Where the author's own text begins a line of `whole` may be cut off, or
+    // begin with the same bytes by chance.
+    let start = whole[..shared].iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+    let cut = shared - start >= CUT && text.get(shared).is_none_or(|byte| *byte == b'\n');
+    let read = if cut { shared } else { start };
+    let rest: Vec<&[u8]> = lines(&whole[start..]).skip(1).collect();
+    let own = Census::new(text.get(read..).unwrap_or_default());
+    let has = rest.iter().any(|line| own.place.contains_key(line));
+    (read > 0 && rest.len() >= MISSING && own.lines <= OWN && !has).then(|| (&whole[..read], cut))
 }
 
 /// The nearest of some versions, of which there is at least one.
@@ -296,17 +300,23 @@ mod tests {
     fn a_file_that_was_read_while_it_was_filled_is_the_base_as_far_as_it_was_read() {
         let whole = (0..20).map(|n| format!("line {n}\n")).collect::<Vec<_>>().concat();
         let half = "line 0\nline 1\nline 2\n";
+        let read = |text: &str| {
+            read_half_done(whole.as_bytes(), text.as_bytes())
+                .map(|(read, sure)| (String::from_utf8_lossy(read).into_owned(), sure))
+        };
         for own in ["mine\n", "linemine\n", "line 3mine\n", "mine\nmore\n"] {
-            let text = format!("{half}{own}");
-            let read = read_half_done(whole.as_bytes(), text.as_bytes());
-            assert_eq!(read, Some(half.as_bytes()), "{own}");
+            assert_eq!(read(&format!("{half}{own}")), Some((half.to_owned(), false)), "{own}");
         }
+        // A line that is cut off nobody writes.
+        let long = "line 0\na line of many words\nx\ny\nz\nq\n";
+        let told = read_half_done(long.as_bytes(), b"line 0\na line of\nmine\n");
+        assert_eq!(told, Some((&b"line 0\na line of"[..], true)));
         for no in [&whole[..], "mine\n", "line 0\na\nb\nc\nd\ne\n", "line 0\nx\nline 9\n"] {
-            assert_eq!(read_half_done(whole.as_bytes(), no.as_bytes()), None, "{no}");
+            assert_eq!(read(no), None, "{no}");
         }
         // The end dropped on purpose.
         let but_two = (0..18).map(|n| format!("line {n}\n")).collect::<Vec<_>>().concat();
-        assert_eq!(read_half_done(whole.as_bytes(), format!("{but_two}x\n").as_bytes()), None);
+        assert_eq!(read(&format!("{but_two}x\n")), None);
     }
 
     #[test]

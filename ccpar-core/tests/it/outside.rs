@@ -346,4 +346,9 @@ fn who_read_a_file_while_it_was_filled_swallowed_what_it_had_not_read() {
     assert!(file.losses().unwrap()[0].record.maybe);
     assert_eq!(file.restore_lost().unwrap().0, 1);
     assert_eq!(world.text("notes.md").lines().count(), 21);
+    // A line that is cut off is sure: that is healed.
+    let long: String = (0..20).fold(String::new(), |text, n| text + &format!("a long line {n}\n"));
+    write_all(&file, &[&long, "a long line 0\na long line 1\na long li\nmine\n"]);
+    assert_eq!(file.heal().unwrap().0, 1);
+    assert_eq!(world.text("notes.md"), format!("{long}mine\n"));
 }

@@ -172,3 +172,28 @@ fn without_a_history_a_text_is_merged_and_put_in_place_and_nothing_is_kept() {
     // The next look takes it for what it is.
     assert!(matches!(session.file(&path).settle().unwrap(), ccpar_core::Settled::Outside(_)));
 }
+
+#[test]
+fn a_log_that_has_grown_long_is_cut_and_goes_on_where_it_was() {
+    let world = World::new();
+    let session = with_days(world.session(None), 90);
+    let file = session.file(world.path("notes.md"));
+    let _ = commit(&file, "a\n");
+    let log = content_file(&world, Version::ABSENT).with_file_name("log.jsonl");
+    let text = std::fs::read_to_string(&log).unwrap();
+    let (header, line) = text.split_once('\n').unwrap();
+    let mut long = format!("{header}\n");
+    for n in 1..=20_000 {
+        long.push_str(
+            &line.replace("\"n\":1,", &format!("\"n\":{n},\"more\":\"{}\",", "x".repeat(200))),
+        );
+    }
+    outside(&log, &long);
+    assert_eq!(file.prune().unwrap().lines, 10_000);
+    let _ = commit(&file, "a\nb\n");
+    let parsed = file.history().unwrap().records().unwrap();
+    assert_eq!((parsed.broken.len(), parsed.records.len()), (0, 10_001));
+    assert_eq!(parsed.records.last().unwrap().n, 20_001);
+    // Fields that are not known come through.
+    assert!(std::fs::read_to_string(&log).unwrap().contains("\"more\":\"xxx"));
+}
