@@ -1,6 +1,7 @@
 //! `ccpar watch`
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -251,22 +252,32 @@ impl Watch<'_> {
             } else if self.folders.iter().any(|folder| path.starts_with(folder)) {
                 self.take_in(path);
             }
-            // A folder that came or went.
-            let way = |folder: &PathBuf| folder.starts_with(path);
-            if self.armed.iter().any(way) || self.targets.iter().any(way) {
-                let gone: Vec<PathBuf> =
-                    self.armed.iter().filter(|folder| way(folder)).cloned().collect();
-                for folder in gone.iter().filter(|folder| !folder.is_dir() || done) {
-                    let _ = self.watcher.unwatch(folder);
-                    self.armed.remove(folder);
-                }
-                self.arm()?;
-                let below: Vec<PathBuf> =
-                    self.targets.iter().filter(|target| way(target)).cloned().collect();
-                for target in below {
-                    self.touch(target, done);
-                }
-            }
+            self.folder_came_or_went(path, done)?;
+        }
+        Ok(())
+    }
+
+    /// Follows a folder, if the path is one in which targets lie: one that is made
+    /// anew is watched anew.
+    fn folder_came_or_went(&mut self, path: &Path, done: bool) -> Result<(), Failure> {
+        // What lies below a path comes right after it in order.
+        let below = |paths: &BTreeSet<PathBuf>| -> Vec<PathBuf> {
+            let from = paths.range::<Path, _>((Bound::Included(path), Bound::Unbounded));
+            from.take_while(|other| other.starts_with(path)).cloned().collect()
+        };
+        let mut targets = below(&self.targets);
+        targets.retain(|target| target != path);
+        let armed = below(&self.armed);
+        if targets.is_empty() && armed.is_empty() {
+            return Ok(());
+        }
+        for folder in armed.iter().filter(|folder| done || !folder.is_dir()) {
+            let _ = self.watcher.unwatch(folder);
+            self.armed.remove(folder);
+        }
+        self.arm()?;
+        for target in targets {
+            self.touch(target, done);
         }
         Ok(())
     }

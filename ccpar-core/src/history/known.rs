@@ -12,9 +12,6 @@ use super::{FORMAT, History};
 use crate::error::{Context as _, Error, Result};
 use crate::{layout, sys};
 
-/// How long a header may be: a path, and its bytes in hex.
-const HEADER_MAX: u64 = 64 << 10;
-
 /// The line that opens a log.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Header {
@@ -56,6 +53,24 @@ impl Header {
     }
 }
 
+/// The first line of a log, without its newline. `None` if there is none yet, or
+/// if a crash tore it.
+pub(super) fn first_line(file: &File) -> io::Result<Option<Vec<u8>>> {
+    // Few paths are longer.
+    let mut size = 1024;
+    loop {
+        let mut start = sys::read_range(file, 0..size)?;
+        if let Some(end) = start.iter().position(|byte| *byte == b'\n') {
+            start.truncate(end);
+            return Ok(Some(start));
+        }
+        if (start.len() as u64) < size {
+            return Ok(None);
+        }
+        size *= 8;
+    }
+}
+
 /// The names of the folders under `<root>/history`, sorted: one a target.
 pub fn known(root: &Utf8Path) -> Result<Vec<String>> {
     let dir = root.join("history");
@@ -81,9 +96,9 @@ impl History {
     /// [`Error::Record`] if the log does not say whose it is.
     pub fn named(root: &Utf8Path, name: &str) -> Result<Option<History>> {
         let path = root.join("history").join(name).join("log.jsonl");
-        let start = match File::open(&path).and_then(|file| sys::read_range(&file, 0..HEADER_MAX)) {
-            Ok(start) if start.is_empty() => return Ok(None),
-            Ok(start) => start,
+        let line = match File::open(&path).and_then(|file| first_line(&file)) {
+            Ok(Some(line)) => line,
+            Ok(None) => return Ok(None),
             Err(error)
                 if matches!(
                     error.kind(),
@@ -94,10 +109,9 @@ impl History {
             }
             Err(error) => return Err(error).context("read", &path),
         };
-        let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let damaged =
             |problem: String| Error::Record { path: path.clone().into(), line: 1, problem };
-        let header: Header = serde_json::from_slice(line).map_err(|problem| {
+        let header: Header = serde_json::from_slice(&line).map_err(|problem| {
             damaged(format!("the line that says whose history this is cannot be read: {problem}"))
         })?;
         let target = header.target().ok_or_else(|| damaged("the path is damaged".to_owned()))?;
@@ -108,7 +122,7 @@ impl History {
                 "it says that this is the history of `{says}`, and that lies elsewhere"
             )));
         }
-        if let Some(format) = format_of(line) {
+        if let Some(format) = format_of(&line) {
             history.check_format(format)?;
         }
         Ok(Some(history))

@@ -220,14 +220,15 @@ impl History {
             done => done,
         }
         .context("open", &path)?;
-        if file.metadata().context("examine", &path)?.len() == 0 {
+        let mut start = [0; 64];
+        let read = sys::read_at(&file, &mut start, 0).context("read", &path)?;
+        if let Some(format) = format_of(&start[..read]) {
+            self.check_format(format)?;
+        }
+        if known::first_line(&file).context("read", &path)?.is_none() {
+            // It is new, or who made it died before it had said whose it is.
+            file.set_len(0).context("cut the torn end of", &path)?;
             file.write_all(&known::Header::line(&self.target)).context("write", &path)?;
-        } else {
-            let mut start = [0; 64];
-            let read = sys::read_at(&file, &mut start, 0).context("read", &path)?;
-            if let Some(format) = format_of(&start[..read]) {
-                self.check_format(format)?;
-            }
         }
         Log::new(file, path, self.dir.clone())
     }
