@@ -34,6 +34,9 @@ pub struct State {
     pub outside: Option<Box<Record>>,
     /// What there is to say about it.
     pub found: Findings,
+    /// Whether somebody holds its lock, and settles it when they are done: then
+    /// this is what was known before.
+    pub busy: bool,
     /// Why it could not be looked at, if so.
     pub problem: Option<Error>,
 }
@@ -151,7 +154,7 @@ impl Harness {
                 && last.found.conflicts.iter().all(|copy| copy.exists())
             {
                 let (target, found) = (last.target.clone(), last.found.clone());
-                states.push(State { target, outside: None, found, problem: None });
+                states.push(State { target, outside: None, found, busy: false, problem: None });
                 push_line(&mut lines, last);
                 continue;
             }
@@ -216,7 +219,7 @@ impl Harness {
                 let target = log.into_std_path_buf();
                 let found = Findings::default();
                 return Some((
-                    State { target, outside: None, found, problem: Some(problem) },
+                    State { target, outside: None, found, busy: false, problem: Some(problem) },
                     None,
                 ));
             }
@@ -227,18 +230,19 @@ impl Harness {
             target: target.clone(),
             outside: None,
             found: Findings::default(),
+            busy: false,
             problem: None,
         };
         let settled = self.file(&target).settle();
         let looked = match settled.and_then(|settled| Ok((settled, self.findings(&history)?))) {
             Ok((settled, found)) => {
-                let busy = settled == Settled::Busy;
+                state.busy = settled == Settled::Busy;
                 if let Settled::Outside(record) = settled {
                     state.outside = Some(record);
                 }
                 state.found = found.clone();
                 let log = stamp(log.as_std_path());
-                let holds = !busy && stamp(&target) == before && tells(before, now);
+                let holds = !state.busy && stamp(&target) == before && tells(before, now);
                 log.filter(|_| holds && target.to_str().is_some()).map(|log| Looked {
                     name,
                     target,

@@ -165,9 +165,11 @@ fn describe(held: &Held, before: Version) -> Result<Record> {
         record.over = (loss.is_some() || !record.closes.is_empty()).then_some(replaced);
     }
     if let Some(loss) = loss {
+        let part = loss.base.is_absent() || !records.iter().any(|old| old.version == loss.base);
         record.base = Some(loss.base);
         record.lost = Some(loss.lines.len());
-        record.maybe = loss.maybe;
+        let meant = text.trim_ascii().is_empty() || !(part && is_busy(records.first(), time));
+        record.maybe = loss.maybe && meant;
     }
     record.damage = Damage::of(&whole.1, text, rules == Rules::Json).or_else(|| {
         // What was broken stays so until it is whole again.
@@ -180,6 +182,12 @@ fn describe(held: &Held, before: Version) -> Result<Record> {
         still.then_some(was)
     });
     Ok(record)
+}
+
+/// Whether somebody else wrote just before: who then leaves but a part of the
+/// text had read it while it was being filled, rather than meant that.
+fn is_busy(head: Option<&Record>, now: u64) -> bool {
+    head.is_some_and(|head| !head.parents.is_empty() && now.saturating_sub(head.time) <= HALF_DONE)
 }
 
 /// What a writer swallowed that had read the target while another was filling it:
@@ -254,6 +262,15 @@ fn never_happened(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_target_is_busy_for_a_while_after_a_write() {
+        let found = Record::outside(Version::of(b"x"), 10_000);
+        let written = Record { parents: vec![Version::ABSENT], ..found.clone() };
+        assert!(is_busy(Some(&written), 11_000) && is_busy(Some(&written), 12_000));
+        assert!(!is_busy(Some(&written), 12_001));
+        assert!(!is_busy(Some(&found), 10_000) && !is_busy(None, 0));
+    }
 
     #[test]
     fn an_intent_never_happened_if_what_it_staged_still_lies_there() {

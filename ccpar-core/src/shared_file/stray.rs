@@ -8,13 +8,16 @@
 //! What such a writer writes still later, through a file that it opened before,
 //! is out of reach.
 
+use std::collections::HashSet;
+
+use super::back::Swallowed;
 use super::held::{Held, Made};
 use super::{Commit, SharedFile, stale};
 use crate::atomic::{self, OnDisk};
 use crate::error::Result;
 use crate::harness;
 use crate::history::{How, Record, Version};
-use crate::merge::{self, Merge, Rules};
+use crate::merge::{self, Rules};
 
 /// How many versions back its base is looked for.
 const VERSIONS: usize = 64;
@@ -58,12 +61,22 @@ impl SharedFile<'_> {
         let aside = [before.0, held.now];
         let candidates = stale::candidates(&held.history, &records, &aside);
         let (base, base_text) = stale::nearest(&stray, [before].into_iter().chain(candidates));
-        let merge = Merge::with_rules(rules, &base_text, &stray, text);
         held.keep(Version::of(&stray), &stray)?;
-        if !merge.is_clean() {
+        // What its author had dropped it may never have seen: nothing is taken
+        // away for that.
+        let added = merge::swallowed(&stray, &base_text);
+        let missing = merge::swallowed(&added.join(&b'\n'), text);
+        let swallowed = Swallowed {
+            base: &base_text,
+            replaced: &stray,
+            lines: &missing.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+            by_others: &HashSet::new(),
+        };
+        let back = swallowed.put_back(rules, text);
+        if back.conflicts > 0 {
             self.keep_copy(held, &stray)?;
         }
         let made = Made { base: Some(base), ours: Some(&stray), ..Made::default() };
-        self.put(held, &merge.keep_theirs(), How::Merge, &made).map(Some)
+        self.put(held, &back.text, How::Merge, &made).map(Some)
     }
 }

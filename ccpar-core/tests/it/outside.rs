@@ -2,9 +2,9 @@
 //! and what they swallowed is named and comes back.
 
 use ccpar_core::history::{Damage, How};
-use ccpar_core::{CommitOptions, Error, Outcome, SharedFile, Version};
+use ccpar_core::{CommitOptions, Error, Outcome, Settled, SharedFile, Version};
 
-use crate::support::{World, commit, outside};
+use crate::support::{World, commit, look, outside};
 
 /// The lines that are lost, as text.
 fn lost(file: &SharedFile<'_>) -> Vec<String> {
@@ -17,7 +17,7 @@ fn lost(file: &SharedFile<'_>) -> Vec<String> {
 fn write_all(file: &SharedFile<'_>, texts: &[&str]) {
     for text in texts {
         outside(file.path(), text);
-        let _ = file.settle().unwrap();
+        look(file);
     }
 }
 
@@ -30,12 +30,12 @@ fn a_stale_write_is_found_with_its_base_and_what_it_swallowed_comes_back() {
     file.read().unwrap();
     let _ = commit(&file, "a\nb\nc\nfrom ada\n");
     outside(&path, "a\nb\nc\nmine\n");
-    let settled = file.settle().unwrap();
-    let ccpar_core::Settled::Outside(record) = settled else { panic!("{settled:?}") };
+    let settled = look(&file);
+    let Settled::Outside(record) = settled else { panic!("{settled:?}") };
     assert_eq!(record.how, How::Outside);
     assert_eq!(record.base, Some(Version::of(b"a\nb\nc\n")));
     assert_eq!((record.lost, record.maybe), (Some(1), false));
-    assert!(matches!(file.settle().unwrap(), ccpar_core::Settled::Known));
+    assert_eq!(look(&file), Settled::Known);
 
     let losses = file.losses().unwrap();
     let [loss] = &losses[..] else { panic!("{losses:?}") };
@@ -85,7 +85,7 @@ fn a_line_that_came_back_and_was_then_dropped_is_no_longer_lost() {
     let path = world.write("notes.md", "a\nb\nc\n");
     let session = world.session(None);
     let file = session.file(&path);
-    let _ = file.settle().unwrap();
+    look(&file);
     write_all(&file, &["a\nb\nc\nL1\nL2\n", "a\nb\nc\nm\n"]);
     assert_eq!(lost(&file), ["L1", "L2"]);
     let more = "k1 keeps\nk2 keeps\n";
@@ -102,7 +102,7 @@ fn a_loss_that_was_meant_is_dismissed_once() {
     let path = world.write("notes.md", "a\nb\nc\n");
     let session = world.session(None);
     let file = session.file(&path);
-    let _ = file.settle().unwrap();
+    look(&file);
     write_all(&file, &["a\nb\nc\nL\n", "a\nb\nc\nm\n", "a\nb\nc\nm\nM\n", "a\nb\nc\nm\nn\n"]);
     let first = file.losses().unwrap()[0].record.n;
     assert_eq!(lost(&file), ["L", "M"]);
@@ -123,7 +123,7 @@ fn a_removal_or_damage_that_was_meant_is_dismissed_too() {
     let session = world.session(None);
     let path = world.write("settings.json", "{}\n");
     let file = session.file(&path);
-    let _ = file.settle().unwrap();
+    look(&file);
     write_all(&file, &["{,}\n"]);
     assert!(file.last_good().unwrap().is_some());
     let damage = || session.survey().unwrap()[0].found.damage;
@@ -131,7 +131,7 @@ fn a_removal_or_damage_that_was_meant_is_dismissed_too() {
     assert_eq!([1, 0].map(|_| file.dismiss(None).unwrap()), [1, 0]);
     assert_eq!(damage(), None);
     std::fs::remove_file(&path).unwrap();
-    let _ = file.settle().unwrap();
+    look(&file);
     assert_eq!([1, 0].map(|_| file.dismiss(None).unwrap()), [1, 0]);
     let gone = session.survey().unwrap().remove(0).found.gone.unwrap();
     assert_eq!(gone.how, How::Dismiss);
@@ -143,7 +143,7 @@ fn an_older_text_or_none_at_all_may_be_meant_and_is_not_healed() {
     let path = world.write("notes.md", "a\nb\n");
     let session = world.session(None);
     let file = session.file(&path);
-    let _ = file.settle().unwrap();
+    look(&file);
     write_all(&file, &["a\nb\nL\n", "a\nb\n"]);
     assert!(file.losses().unwrap()[0].record.maybe);
     assert_eq!(file.heal().unwrap().0, 0);
@@ -163,7 +163,7 @@ fn a_write_that_was_seen_half_done_is_one_write() {
     let path = world.write("notes.md", "a\nb\nc\n");
     let session = world.session(None);
     let file = session.file(&path);
-    let _ = file.settle().unwrap();
+    look(&file);
     // A stale one: what it swallowed is named, what it kept is not.
     write_all(&file, &["a\nb\nc\nL\n", "", "a\nb", "a\nb\nc\nmine\n"]);
     assert_eq!(lost(&file), ["L"]);
@@ -185,7 +185,7 @@ fn json_that_stops_parsing_is_known_until_it_parses_again() {
     let path = world.write("settings.json", "{\"a\": 1}\n");
     let session = world.session(None);
     let file = session.file(&path);
-    let _ = file.settle().unwrap();
+    look(&file);
     let damage = |text: &str| {
         write_all(&file, &[text]);
         file.history().unwrap().recent(1).unwrap().remove(0).damage
@@ -203,11 +203,11 @@ fn a_target_that_was_removed_or_renamed_is_known_and_comes_back() {
     let path = world.write("sub/notes.md", "a\n");
     let session = world.session(None);
     let file = session.file(&path);
-    let _ = file.settle().unwrap();
+    look(&file);
     let _ = file.append(b"b\n").unwrap();
     #[expect(clippy::disallowed_methods, reason = "the outside writer")]
     std::fs::rename(&path, world.path("sub/other.md")).unwrap();
-    let _ = file.settle().unwrap();
+    look(&file);
     let head = file.history().unwrap().recent(1).unwrap().remove(0);
     assert!(head.version.is_absent());
     if cfg!(unix) {
@@ -216,10 +216,10 @@ fn a_target_that_was_removed_or_renamed_is_known_and_comes_back() {
     // Another file that gets the inode which was freed is not the same file.
     let next = world.write("sub/next.md", "next\n");
     let next_file = session.file(&next);
-    let _ = next_file.settle().unwrap();
+    look(&next_file);
     std::fs::remove_file(&next).unwrap();
     world.write("sub/reused.md", "reused\n");
-    let _ = next_file.settle().unwrap();
+    look(&next_file);
     assert_eq!(next_file.history().unwrap().recent(1).unwrap()[0].moved_to, None);
     std::fs::remove_dir_all(world.path("sub")).unwrap();
     let _ = file.restore(file.find("2").unwrap()).unwrap();
@@ -231,14 +231,14 @@ fn a_look_waits_for_nobody_and_leaves_what_was_never_there_alone() {
     let world = World::new();
     let session = world.session(None);
     let file = session.file(world.path("nope.md"));
-    assert!(matches!(file.settle().unwrap(), ccpar_core::Settled::Known));
+    assert_eq!(look(&file), Settled::Known);
     assert!(!world.root().exists());
     let path = world.write("notes.md", "a\n");
     let file = session.file(&path);
     let lock = file.lock(ccpar_core::lock::Mode::Exclusive).unwrap();
-    assert!(matches!(file.settle().unwrap(), ccpar_core::Settled::Busy));
+    assert!(matches!(file.settle().unwrap(), Settled::Busy));
     drop(lock);
-    assert!(matches!(file.settle().unwrap(), ccpar_core::Settled::Outside(_)));
+    assert!(matches!(look(&file), Settled::Outside(_)));
 }
 
 #[test]
@@ -295,7 +295,7 @@ fn a_loss_whose_contents_are_gone_is_named_and_the_others_are_told() {
     let path = world.write("notes.md", "a\nb\nc\n");
     let session = world.session(None);
     let file = session.file(&path);
-    let _ = file.settle().unwrap();
+    look(&file);
     write_all(&file, &["a\nb\nc\nL\n", "a\nb\nc\nm\n", "a\nb\nc\nm\nM\n", "a\nb\nc\nm\nn\n"]);
     let folder = std::fs::read_dir(world.root().join("history")).unwrap().next().unwrap();
     let content = folder.unwrap().path().join(Version::of(b"a\nb\nc\nL\n").to_string());
@@ -320,8 +320,9 @@ fn a_plain_write_that_comes_between_look_and_replacement_is_merged_in() {
         .unwrap();
     assert_eq!(world.text("notes.md"), "zero\na\nb\nc\nd\nmine\n");
     assert_eq!(commit.version, Version::of(b"zero\na\nb\nc\nd\nmine\n"));
-    assert!(matches!(file.settle().unwrap(), ccpar_core::Settled::Known));
+    assert_eq!(look(&file), Settled::Known);
     // Where the two cannot be merged, both are kept.
+    let _ = file.update(|_| Ok::<_, Error>(b"value: 0\n".to_vec())).unwrap();
     let _ = file
         .update(|_| {
             outside(&path, "value: 1\n");
@@ -340,7 +341,7 @@ fn who_read_a_file_while_it_was_filled_swallowed_what_it_had_not_read() {
     let path = world.write("notes.md", &whole);
     let session = world.session(None);
     let file = session.file(&path);
-    let _ = file.settle().unwrap();
+    look(&file);
     write_all(&file, &["line 0\nline 1\nmine\n"]);
     assert_eq!(lost(&file).len(), 18);
     assert!(file.losses().unwrap()[0].record.maybe);

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use ccpar_core::{Harness, Limits, Version};
 
-use crate::support::{World, commit, outside};
+use crate::support::{World, commit, look, outside};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -42,7 +42,7 @@ fn what_is_old_goes_at_a_commit_and_what_somebody_needs_stays() {
     let _ = file.append(b"lost line of words\n").unwrap();
     let with_line = Version::of(format!("{}lost line of words\n", text(4)).as_bytes());
     outside(file.path(), format!("{}another\n", text(4)));
-    let _ = file.settle().unwrap();
+    look(&file);
     assert_eq!(file.losses().unwrap().len(), 1);
     let writer = with_days(world.session(Some("w")), 90);
     let file = writer.file(file.path());
@@ -170,7 +170,7 @@ fn without_a_history_a_text_is_merged_and_put_in_place_and_nothing_is_kept() {
     assert!(history.get(commit.version).unwrap().is_none());
     assert!(history.records().unwrap().records.is_empty());
     // The next look takes it for what it is.
-    assert!(matches!(session.file(&path).settle().unwrap(), ccpar_core::Settled::Outside(_)));
+    assert!(matches!(look(&session.file(&path)), ccpar_core::Settled::Outside(_)));
 }
 
 #[test]
