@@ -278,6 +278,9 @@ fn with_heal_what_they_swallow_stands_in_the_file_in_the_end() {
     run.check_history();
     let open: Vec<_> = run.named.iter().filter(|(_, maybe)| !**maybe).collect();
     assert!(open.is_empty(), "named and not merged back: {open:?}");
-    let (all, gone) = run.forgotten();
+    // Nearly each line is swallowed at some time: of all of them hardly one may be
+    // neither there nor named.
+    let (_, gone) = run.forgotten();
+    let all = run.known.len();
     assert!(gone.len() * 100 <= all.max(100), "{} of {all} are gone: {gone:?}", gone.len());
 }

@@ -132,6 +132,21 @@ impl History {
         if version.is_absent() {
             return Ok(Some(Vec::new()));
         }
+        let Some(content) = self.get_unchecked(version)? else {
+            return Ok(None);
+        };
+        if Version::of(&content) == version {
+            Ok(Some(content))
+        } else {
+            let problem = "the content is not the one that its name says: it was damaged, or the \
+                           machine crashed while it was written";
+            let path = self.content_file(version);
+            Err(Error::Record { path: path.into(), line: 0, problem: problem.to_owned() })
+        }
+    }
+
+    /// The same, not held against its name.
+    pub(crate) fn get_unchecked(&self, version: Version) -> Result<Option<Vec<u8>>> {
         let path = self.content_file(version);
         // A prune may have put it aside, and may bring it back.
         let aside = || fs::read(format!("{path}.pruned"));
@@ -142,17 +157,10 @@ impl History {
             Err(error) if missing(&error) => fs::read(&path),
             read => read,
         };
-        let content = match content {
-            Ok(content) => content,
-            Err(error) if missing(&error) => return Ok(None),
-            Err(error) => return Err(error).context("read", &path),
-        };
-        if Version::of(&content) == version {
-            Ok(Some(content))
-        } else {
-            let problem = "the content is not the one that its name says: it was damaged, or the \
-                           machine crashed while it was written";
-            Err(Error::Record { path: path.into(), line: 0, problem: problem.to_owned() })
+        match content {
+            Ok(content) => Ok(Some(content)),
+            Err(error) if missing(&error) => Ok(None),
+            Err(error) => Err(error).context("read", &path),
         }
     }
 

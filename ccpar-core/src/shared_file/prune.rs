@@ -8,8 +8,16 @@ use crate::error::Result;
 use crate::harness;
 use crate::history::{History, How, Limits, Pruned, Version};
 
-/// How many commits come between two prunes.
+/// How many commits come between two prunes, at least and at most.
 const EVERY: u64 = 64;
+const RARELY: u64 = 1024;
+
+/// Whether the commit that wrote record `n` is to prune: it looks at all that is
+/// kept, so the more that is, the longer it waits.
+fn is_due(n: u64) -> bool {
+    let kept = n.next_power_of_two() / 32;
+    n > 0 && n.is_multiple_of(kept.clamp(EVERY, RARELY))
+}
 
 impl SharedFile<'_> {
     /// Removes what is beyond the [limits](crate::Harness::with_limits) of the
@@ -25,7 +33,7 @@ impl SharedFile<'_> {
     pub(super) fn prune_now_and_then(&self, held: &mut Held, len: usize) {
         let n = held.log.head().map_or(0, |head| head.n);
         let large = (len as u64).saturating_mul(EVERY) > self.harness.limits().bytes;
-        if !held.keeps || n == 0 || !(n.is_multiple_of(EVERY) || large) {
+        if !held.keeps || !(is_due(n) || large && n > 0) {
             return;
         }
         // The commit stands. What could not be removed goes the next time.
@@ -56,5 +64,19 @@ impl SharedFile<'_> {
             }
         }
         history.prune(&spared, &times, now, limits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_is_kept_the_longer_a_prune_waits() {
+        let due = |to: u64| (0..=to).filter(|n| is_due(*n)).count();
+        assert_eq!(due(64), 1);
+        assert_eq!(due(2048), 32);
+        assert_eq!(due(10_240) - due(8192), 4);
+        assert_eq!(due(1 << 20) - due((1 << 20) - 10_240), 10);
     }
 }

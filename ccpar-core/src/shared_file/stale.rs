@@ -130,6 +130,10 @@ pub(super) fn infer(
         return nothing_of_it(replaced, &census);
     };
     let merge = Merge::with_rules(rules, &old, text, &replaced.1);
+    if Version::of(&old) != base {
+        // Damaged: then nothing can be told of it.
+        return None;
+    }
     let had_seen = knows_of(&old, &replaced.1, &census);
     let tie = distance == limit;
     if tie && (had_seen || !merge.is_clean()) {
@@ -192,7 +196,8 @@ pub(super) fn nearest(text: &[u8], versions: impl IntoIterator<Item = Candidate>
             nearest = Some(candidate);
         }
     }
-    nearest.unwrap_or((Version::ABSENT, Vec::new()))
+    let whole = nearest.filter(|(version, text)| Version::of(text) == *version);
+    whole.unwrap_or((Version::ABSENT, Vec::new()))
 }
 
 /// Whether a text has a line of words that `replaced` has too and that their
@@ -208,7 +213,8 @@ fn knows_of(base: &[u8], replaced: &[u8], text: &Census<'_>) -> bool {
 }
 
 /// The recent versions of a target but for those in `aside`, newest first, each
-/// once. A content that is gone or damaged is no candidate.
+/// once, without those whose content is gone. Whether a content is whole is for
+/// the one that is chosen to be asked.
 pub(super) fn candidates<'h>(
     history: &'h History,
     records: &[Record],
@@ -229,7 +235,7 @@ pub(super) fn candidates<'h>(
     versions
         .into_iter()
         .map_while(move |version| {
-            let content = (read <= BYTES).then(|| history.get(version))?;
+            let content = (read <= BYTES).then(|| history.get_unchecked(version))?;
             read += content.as_ref().map_or(0, |text| text.as_ref().map_or(0, Vec::len));
             Some(Some((version, content.ok()??)))
         })
