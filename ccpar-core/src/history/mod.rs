@@ -228,12 +228,11 @@ impl History {
             done => done,
         }
         .context("open", &path)?;
-        let mut start = [0; 64];
-        let read = sys::read_at(&file, &mut start, 0).context("read", &path)?;
-        if let Some(format) = format_of(&start[..read]) {
-            self.check_format(format)?;
-        }
-        if known::first_line(&file).context("read", &path)?.is_none() {
+        if let Some(header) = known::first_line(&file).context("read", &path)? {
+            if let Some(format) = format_of(&header) {
+                self.check_format(format)?;
+            }
+        } else {
             // It is new, or who made it died before it had said whose it is.
             file.set_len(0).context("cut the torn end of", &path)?;
             file.write_all(&known::Header::line(&self.target)).context("write", &path)?;
