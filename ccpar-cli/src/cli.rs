@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    demo, lock, locked_edit, locked_read, locked_write, log, merge, restore, show,
+    blame, demo, diff, doctor, lock, locked_edit, locked_read, locked_write, log, lost, merge,
+    restore, show, status, watch,
 };
 use crate::exit::{Exit, Failure};
 
@@ -29,7 +30,13 @@ pub(crate) enum Command {
     Merge(merge::Arguments),
     Log(log::Arguments),
     Show(show::Arguments),
+    Diff(diff::Arguments),
+    Blame(blame::Arguments),
+    Lost(lost::Arguments),
     Restore(restore::Arguments),
+    Watch(watch::Arguments),
+    Status(status::Arguments),
+    Doctor(doctor::Arguments),
     Demo(demo::Arguments),
 }
 
@@ -43,7 +50,13 @@ impl Command {
             Command::Merge(arguments) => merge::run(arguments),
             Command::Log(arguments) => log::run(arguments),
             Command::Show(arguments) => show::run(arguments),
+            Command::Diff(arguments) => diff::run(arguments),
+            Command::Blame(arguments) => blame::run(arguments),
+            Command::Lost(arguments) => lost::run(arguments),
             Command::Restore(arguments) => restore::run(arguments),
+            Command::Watch(arguments) => watch::run(arguments),
+            Command::Status(arguments) => status::run(arguments),
+            Command::Doctor(arguments) => doctor::run(arguments),
             Command::Demo(arguments) => demo::run(arguments),
         }
     }

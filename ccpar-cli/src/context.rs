@@ -5,9 +5,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ccpar_core::{Author, Durability, Harness, SharedFile, Wait, layout};
+use ccpar_core::history::Record;
+use ccpar_core::{Author, Durability, Error, Harness, Limits, Settled, SharedFile, Wait, layout};
 use clap::{Args, ValueEnum};
+use serde::Deserialize;
 
+use crate::commands::report;
 use crate::exit::Failure;
 use crate::output;
 
@@ -22,12 +25,19 @@ pub(crate) struct Identity {
     session: Option<String>,
 }
 
-/// How a write is done.
+/// Who writes, and how.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Writing {
     #[command(flatten)]
     identity: Identity,
 
+    #[command(flatten)]
+    pub(crate) how: HowToWrite,
+}
+
+/// How a write is done.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct HowToWrite {
     /// Wait at most this long for the lock; 0 tries once [default: 30, or `$CCPAR_WAIT`]
     #[arg(long, value_name = "SECS", value_parser = seconds)]
     wait: Option<Duration>,
@@ -46,6 +56,74 @@ pub(crate) struct Writing {
     pub(crate) json: bool,
 }
 
+/// Whether what is written is kept.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Keeping {
+    /// Keep nothing of what is written and replaced: for a disk that is full, or a
+    /// root that cannot be written
+    #[arg(long)]
+    no_history: bool,
+}
+
+impl Keeping {
+    pub(crate) fn apply(&self, harness: Harness) -> Harness {
+        if self.no_history { harness.without_history() } else { harness }
+    }
+}
+
+/// An error of a write, with the way round if it was the history's.
+pub(crate) fn failed_write(harness: &Harness, error: Error) -> Failure {
+    let history = harness.root().join("history");
+    let of_history = match &error {
+        Error::Io { path, .. } | Error::Record { path, .. } => path.starts_with(&history),
+        _ => false,
+    };
+    let failure = Failure::from(error);
+    if of_history {
+        failure.with_hint(
+            "nothing was written; to write all the same, without keeping what was there, add: \
+             --no-history",
+        )
+    } else {
+        failure
+    }
+}
+
+/// `<root>/config.json`, which need not exist. Fields that are not known are
+/// those of others.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Config {
+    history: HistoryConfig,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct HistoryConfig {
+    keep_days: Option<u32>,
+    keep_mib: Option<u32>,
+}
+
+/// How much is kept of each history. A config that cannot be read is said and
+/// stops nobody: then more is kept.
+fn limits(root: &Path) -> Limits {
+    let path = root.join("config.json");
+    let config: Config = match std::fs::read(&path) {
+        Ok(text) => serde_json::from_slice(&text).unwrap_or_else(|error| {
+            output::say(format!("`{}` is not as it should be: {error}", output::path(&path)));
+            Config::default()
+        }),
+        Err(_) => Config::default(),
+    };
+    let (limits, history) = (Limits::default(), config.history);
+    Limits {
+        age: history
+            .keep_days
+            .map_or(limits.age, |days| Duration::from_secs(u64::from(days) * 24 * 3600)),
+        bytes: history.keep_mib.map_or(limits.bytes, |mib| u64::from(mib) << 20),
+    }
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum DurabilityArg {
     Disk,
@@ -62,6 +140,11 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
 
 /// The harness for a verb that writes.
 pub(crate) fn writing(options: &Writing) -> Result<Harness, Failure> {
+    writing_as(&options.identity, &options.how)
+}
+
+/// The same, where who writes was said elsewhere.
+pub(crate) fn writing_as(identity: &Identity, options: &HowToWrite) -> Result<Harness, Failure> {
     let wait = match (options.wait, variable("CCPAR_WAIT")) {
         (Some(wait), _) => wait,
         (None, Some(text)) => {
@@ -78,7 +161,9 @@ pub(crate) fn writing(options: &Writing) -> Result<Harness, Failure> {
         }
     };
     let wait = if wait.is_zero() { Wait::Never } else { Wait::For(wait) };
-    let harness = reading(&options.identity)?.with_wait(wait).with_durability(durability);
+    let harness = reading(identity)?.with_wait(wait).with_durability(durability);
+    let limits = limits(harness.root().as_std_path());
+    let harness = harness.with_limits(limits);
     Ok(if options.break_hard_link { harness.with_hard_links_broken() } else { harness })
 }
 
@@ -147,6 +232,66 @@ pub(crate) fn decline_foreign(file: &SharedFile<'_>) -> Result<(), Failure> {
 
 fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The files that a path means: itself, or all known ones in it if it is a folder
+/// or missing. Says whose history is damaged, and whether one was.
+pub(crate) fn targets(
+    harness: &Harness,
+    path: Option<&Path>,
+) -> Result<(Vec<PathBuf>, bool), Failure> {
+    if let Some(path) = path.filter(|path| !path.is_dir()) {
+        return Ok((vec![path.to_owned()], false));
+    }
+    known_targets(harness, path)
+}
+
+/// All known files, or those that are or lie in a path, which need not exist.
+pub(crate) fn known_targets(
+    harness: &Harness,
+    path: Option<&Path>,
+) -> Result<(Vec<PathBuf>, bool), Failure> {
+    let (targets, problems) = harness.targets(path)?;
+    let trouble = !problems.is_empty();
+    for problem in problems {
+        Failure::from(problem).report();
+    }
+    Ok((targets, trouble))
+}
+
+/// Looks whether something other than ccpar wrote a file that is known, and says
+/// so where lines were swallowed. That this fails is no reason to do nothing.
+pub(crate) fn settle(file: &SharedFile<'_>) {
+    if let Some(record) = settle_quietly(file) {
+        report::outside(file.path(), &record);
+    }
+}
+
+/// The same for a verb that says itself what was swallowed.
+pub(crate) fn settle_quietly(file: &SharedFile<'_>) -> Option<Box<Record>> {
+    let known = || Ok::<_, Error>(!file.history()?.recent(1)?.is_empty());
+    match known().and_then(|known| if known { file.settle() } else { Ok(Settled::Known) }) {
+        Ok(Settled::Outside(record)) => Some(record),
+        Ok(Settled::Known | Settled::Busy) => None,
+        Err(error) => {
+            Failure::from(error).report();
+            None
+        }
+    }
+}
+
+/// Splits `path@version` where there is a version; a name may hold an `@` of its
+/// own.
+pub(crate) fn path_maybe_at(word: &OsString) -> (PathBuf, Option<String>) {
+    let version = |text: &str| {
+        text == "absent"
+            || text.bytes().all(|c| c.is_ascii_digit())
+            || (text.len() >= 4 && text.bytes().all(|c| c.is_ascii_hexdigit()))
+    };
+    match path_at(word) {
+        Ok((path, at)) if version(&at) && !Path::new(word).exists() => (path, Some(at)),
+        _ => (word.into(), None),
+    }
 }
 
 /// Splits `path@version`; a name may hold an `@` of its own.

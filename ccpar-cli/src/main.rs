@@ -8,6 +8,8 @@ mod commands;
 mod context;
 mod exit;
 mod output;
+mod paint;
+mod when;
 
 use std::process::ExitCode;
 

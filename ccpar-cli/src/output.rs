@@ -42,6 +42,17 @@ pub(crate) fn data(bytes: &[u8]) -> io::Result<()> {
     stdout.flush()
 }
 
+/// Prints text that may be coloured, if it goes to a terminal.
+pub(crate) fn text(bytes: &[u8]) -> io::Result<()> {
+    if !io::IsTerminal::is_terminal(&io::stdout()) {
+        return data(bytes);
+    }
+    // Old consoles of Windows have no codes for colours.
+    let mut stdout = anstream::AutoStream::auto(io::stdout().lock());
+    stdout.write_all(bytes)?;
+    stdout.flush()
+}
+
 /// `1 line`, `3 lines`.
 pub(crate) fn count(n: usize, one: &str) -> String {
     format!("{n} {one}{}", if n == 1 { "" } else { "s" })
@@ -50,6 +61,14 @@ pub(crate) fn count(n: usize, one: &str) -> String {
 /// A path in a message.
 pub(crate) fn path(path: &Path) -> String {
     ccpar_core::error::Shown(path).to_string()
+}
+
+/// A path as it is shorter from the working folder.
+pub(crate) fn short_path(full: &Path) -> String {
+    let within = std::env::current_dir()
+        .ok()
+        .and_then(|dir| Some(full.strip_prefix(std::fs::canonicalize(dir).ok()?).ok()?.to_owned()));
+    path(within.as_deref().filter(|within| !within.as_os_str().is_empty()).unwrap_or(full))
 }
 
 /// A line of a file in a message: no control characters, not too long.

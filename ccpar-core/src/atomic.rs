@@ -44,11 +44,41 @@ impl OnDisk {
         sys::file_id(&self.metadata)
     }
 
+    /// What was written into it since it was read, if anything. A write that is
+    /// half done is given a moment to end.
+    pub(crate) fn written_since(&self) -> Option<Vec<u8>> {
+        const MOMENT: std::time::Duration = std::time::Duration::from_millis(2);
+        let stamp = |metadata: &Metadata| {
+            let [device, inode, len, modified, _] = sys::stamp(metadata);
+            [device, inode, len, modified]
+        };
+        let mut last = stamp(&self.metadata);
+        if stamp(&self.file.metadata().ok()?) == last {
+            return None;
+        }
+        for _ in 0..10 {
+            let now = stamp(&self.file.metadata().ok()?);
+            if now == last && now[2] > 0 {
+                break;
+            }
+            last = now;
+            std::thread::sleep(MOMENT);
+        }
+        let len = self.file.metadata().ok()?.len();
+        let content = sys::read_range(&self.file, 0..len).ok()?;
+        (content != self.content && !content.is_empty()).then_some(content)
+    }
+
     /// What has to be synced for it to be durable as it stands.
     pub(crate) fn unsynced(&self, path: &Path) -> Result<[Unsynced; 2]> {
         let file = self.file.try_clone().context("sync", path)?;
         Ok([Unsynced::new(file, path), Unsynced::folder(folder(path))?])
     }
+}
+
+/// Which file some metadata belongs to.
+pub(crate) fn file_id(metadata: &Metadata) -> sys::FileId {
+    sys::file_id(metadata)
 }
 
 /// Reads a whole file; `None` if there is none.
@@ -255,6 +285,12 @@ pub fn replace(path: &Path, content: &[u8], durability: Durability) -> Result<()
     let mut staged = replace.stage(content, found.as_ref())?;
     sync(&[staged.unsynced()?], durability)?;
     staged.put_in_place()
+}
+
+/// Gives a file of ccpar's own another name.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that renames")]
+pub(crate) fn rename_own(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)
 }
 
 /// Creates the folders that a new file lacks, durably where asked.

@@ -7,6 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::atomic::Durability;
 use crate::error::{Context as _, Error, Result};
+use crate::history::Limits;
 use crate::lock::{Owner, Wait};
 use crate::shared_file::SharedFile;
 use crate::{sys, target};
@@ -67,6 +68,8 @@ pub struct Harness {
     wait: Wait,
     durability: Durability,
     break_hard_links: bool,
+    limits: Limits,
+    history: bool,
     callers: Vec<String>,
     on_wait: Box<OnWait>,
 }
@@ -110,6 +113,8 @@ impl Harness {
             wait: Wait::Forever,
             durability: Durability::Disk,
             break_hard_links: false,
+            limits: Limits::default(),
+            history: true,
             callers: Vec::new(),
             on_wait: Box::new(|_, _| {}),
         })
@@ -140,6 +145,21 @@ impl Harness {
         Harness { break_hard_links: true, ..self }
     }
 
+    /// Keeps so much of each history.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Harness {
+        Harness { limits, ..self }
+    }
+
+    /// Writes without a history: nothing of what is written or replaced is kept,
+    /// and what this author has seen stays as it was. For a disk that is full or
+    /// a root that cannot be written; the next look takes the text for that of
+    /// something other than ccpar.
+    #[must_use]
+    pub fn without_history(self) -> Harness {
+        Harness { history: false, ..self }
+    }
+
     /// Runs under these [processes](Owner::process), which wait for this one to
     /// end, so never waits for a lock that one of them holds.
     #[must_use]
@@ -159,6 +179,15 @@ impl Harness {
         &self.root
     }
 
+    /// The folder in which the history of a new target appears, which is made if
+    /// it is missing: for who waits for that.
+    pub fn histories_folder(&self) -> Result<Utf8PathBuf> {
+        let folder = self.root.join("history");
+        sys::create_private_dir_all(folder.as_std_path(), self.root.as_std_path())
+            .context("create", &folder)?;
+        Ok(folder)
+    }
+
     /// Who acts.
     pub fn author(&self) -> &Author {
         &self.author
@@ -176,6 +205,15 @@ impl Harness {
 
     pub(crate) fn break_hard_links(&self) -> bool {
         self.break_hard_links
+    }
+
+    /// How much is kept of each history.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    pub(crate) fn keeps_history(&self) -> bool {
+        self.history
     }
 
     pub(crate) fn wait(&self) -> Wait {

@@ -56,6 +56,9 @@
 //! - One target is one lock, however its path is spelled; links, mode and owner
 //!   survive a write.
 //! - Sending the same commit twice leaves what sending it once leaves.
+//! - A writer that knows nothing of this is noticed at the next look: its version
+//!   is recorded, what it swallowed is named and can be put back
+//!   ([`SharedFile::settle`], [`SharedFile::losses`]).
 //!
 //! Not promised: the order of waiters, locks on NFS or on folders that a
 //! virtual machine shares, and power loss under [`Durability::Process`].
@@ -67,14 +70,18 @@
 //! | [`lock`] | the kernel's locks, waiting, who holds one |
 //! | [`merge`] | the three-way merge |
 //! | [`history`] | versions, the log, what was seen |
+//! | [`diff`] | what changed between two texts, and who wrote which line |
+//! | [`survey`] | all known targets, looked at |
 //! | [`shared_file`] | read, commit, update, restore |
 
+pub mod diff;
 pub mod error;
 pub mod history;
 pub mod layout;
 pub mod lock;
 pub mod merge;
 pub mod shared_file;
+pub mod survey;
 
 mod atomic;
 mod checkout;
@@ -86,9 +93,12 @@ pub use atomic::{Durability, replace};
 pub use checkout::branch;
 pub use error::{Error, Result};
 pub use harness::{Author, Harness};
-pub use history::{History, Version};
+pub use history::{History, Limits, Version};
 pub use lock::{Lock, Wait};
-pub use shared_file::{Base, Commit, CommitOptions, Outcome, SharedFile, Snapshot, WithoutBase};
+pub use shared_file::{
+    Base, Commit, CommitOptions, Loss, LostLine, Outcome, Settled, SharedFile, Snapshot,
+    WithoutBase,
+};
 
 /// The README's Rust code compiles and runs.
 #[cfg(doctest)]

@@ -163,6 +163,50 @@ pub(crate) fn file_id(metadata: &Metadata) -> FileId {
     }
 }
 
+/// What a file looks like from outside: if this is the same, nobody has written
+/// it in between (within what its file system can tell apart in time).
+pub(crate) type Stamp = [u64; 5];
+
+/// The stamp of the file behind some metadata: device, inode, length, and when
+/// its content and its inode were changed, in nanoseconds since 1970.
+pub(crate) fn stamp(metadata: &Metadata) -> Stamp {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let nanos = |secs: i64, nanos: i64| {
+            u64::try_from(i128::from(secs) * 1_000_000_000 + i128::from(nanos)).unwrap_or(0)
+        };
+        [
+            metadata.dev(),
+            metadata.ino(),
+            metadata.len(),
+            nanos(metadata.mtime(), metadata.mtime_nsec()),
+            nanos(metadata.ctime(), metadata.ctime_nsec()),
+        ]
+    }
+    #[cfg(not(unix))]
+    {
+        let nanos = |time: io::Result<std::time::SystemTime>| {
+            let since = time.ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+            u64::try_from(since.as_nanos()).ok()
+        };
+        let (modified, created) = (nanos(metadata.modified()), nanos(metadata.created()));
+        [0, 0, metadata.len(), modified.unwrap_or(0), created.unwrap_or(0)]
+    }
+}
+
+/// A path from the bytes that `OsStr::as_encoded_bytes` gave.
+#[cfg_attr(unix, expect(clippy::unnecessary_wraps, reason = "elsewhere not all bytes are a path"))]
+pub(crate) fn path_from_bytes(bytes: Vec<u8>) -> Option<std::path::PathBuf> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStringExt as _;
+        Some(std::ffi::OsString::from_vec(bytes).into())
+    }
+    #[cfg(not(unix))]
+    String::from_utf8(bytes).ok().map(Into::into)
+}
+
 /// How many names the file has.
 pub(crate) fn link_count(metadata: &Metadata) -> u64 {
     #[cfg(unix)]

@@ -10,7 +10,7 @@ use ccpar_core::Harness;
 use clap::Args;
 
 use crate::commands::report;
-use crate::context::{self, Writing};
+use crate::context::{self, Keeping, Writing};
 use crate::exit::{Exit, Failure};
 
 /// Run a filter on a file while nobody else writes it
@@ -29,15 +29,18 @@ pub(crate) struct Arguments {
     command: Vec<OsString>,
 
     #[command(flatten)]
+    keeping: Keeping,
+
+    #[command(flatten)]
     writing: Writing,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let harness = context::writing(&arguments.writing)?;
+    let harness = arguments.keeping.apply(context::writing(&arguments.writing)?);
     let file = harness.file(&arguments.path);
     context::decline_foreign(&file)?;
     let commit = file.update(|text| filter(&harness, &arguments.command, text))?;
-    Ok(report::commit(&arguments.path, &commit, arguments.writing.json))
+    Ok(report::commit(&arguments.path, &commit, arguments.writing.how.json))
 }
 
 /// Runs the filter on files without a name rather than pipes: whatever it

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use ccpar_core::Version;
+use ccpar_core::{Settled, Version};
 use clap::Args;
 use serde::Serialize;
 
+use crate::commands::report;
 use crate::context::{self, Identity};
 use crate::exit::{Exit, Failure};
 use crate::output;
@@ -15,7 +16,7 @@ use crate::output;
 #[command(after_help = "\
 A later `ccpar locked-write` of the same session merges against what was read
 here. One session is one reader: give readers that work at once a session each.
-Takes no lock. A file that does not exist prints nothing and is
+Waits for no lock. A file that does not exist prints nothing and is
 remembered as absent.
 
 Example: ccpar locked-read notes.md --session $$ > mine.md")]
@@ -45,6 +46,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let path = &arguments.path;
     let file = harness.file(path);
     let snapshot = file.look()?;
+    // That the log cannot be written is no reason not to read.
+    if let Ok(Settled::Outside(record)) = file.settle() {
+        report::outside(path, &record);
+    }
     let version = snapshot.version();
     if arguments.json {
         let content = std::str::from_utf8(snapshot.content()).ok();

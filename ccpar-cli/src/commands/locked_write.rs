@@ -7,7 +7,7 @@ use ccpar_core::{Base, CommitOptions, Error, SharedFile, Version, WithoutBase};
 use clap::Args;
 
 use crate::commands::report;
-use crate::context::{self, Writing};
+use crate::context::{self, Keeping, Writing};
 use crate::exit::{Exit, Failure};
 use crate::output;
 
@@ -42,11 +42,14 @@ pub(crate) struct Arguments {
     require_base: bool,
 
     #[command(flatten)]
+    keeping: Keeping,
+
+    #[command(flatten)]
     writing: Writing,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let harness = context::writing(&arguments.writing)?;
+    let harness = arguments.keeping.apply(context::writing(&arguments.writing)?);
     let path = &arguments.path;
     let file = harness.file(path);
     context::decline_foreign(&file)?;
@@ -69,8 +72,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             _ => WithoutBase::Replace,
         },
     };
-    let commit = if arguments.append { file.append(&text)? } else { file.commit(&text, &options)? };
-    Ok(report::commit(path, &commit, arguments.writing.json))
+    let commit = if arguments.append { file.append(&text) } else { file.commit(&text, &options) };
+    let commit = commit.map_err(|error| context::failed_write(&harness, error))?;
+    Ok(report::commit(path, &commit, arguments.writing.how.json))
 }
 
 /// A whole version is one; else a file that is there; else a version's

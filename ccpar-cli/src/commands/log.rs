@@ -1,71 +1,214 @@
 //! `ccpar log`
 
-use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use ccpar_core::history::{History, How, Record};
+use ccpar_core::{Harness, Version};
 use clap::Args;
+use serde::Serialize;
 
 use crate::context::{self, Identity};
 use crate::exit::{Exit, Failure};
-use crate::output;
+use crate::paint::{self, Paint};
+use crate::{output, when};
 
-/// List the versions of a file, newest first
+/// List the versions of a file, newest first, or of all known files
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Columns: number, version, time, how it came about, lines in and out, session
-and branch.
+and branch; without a path each file is named too. `outside` is what was found
+on disk: something other than ccpar wrote it.
 
-Example: ccpar log notes.md")]
+Example: ccpar log notes.md
+         ccpar log --since 2h
+         ccpar log -p -n 3 notes.md")]
 pub(crate) struct Arguments {
-    /// The file; it need not exist any more
-    path: PathBuf,
+    /// The file, which need not exist any more; a folder means all known files in it
+    path: Option<PathBuf>,
+
+    /// Only versions since then: an age like 2h, or a time
+    #[arg(long, value_name = "TIME", value_parser = when::ago)]
+    since: Option<u64>,
+
+    /// Only versions by this session
+    #[arg(long, value_name = "ID")]
+    session: Option<String>,
+
+    /// At most so many, the newest
+    #[arg(short = 'n', long = "max", value_name = "N")]
+    most: Option<usize>,
+
+    /// Show what each changed
+    #[arg(short, long)]
+    patch: bool,
 
     /// Print one JSON object per version
     #[arg(long)]
     json: bool,
 }
 
+#[derive(Serialize)]
+struct Json<'a> {
+    path: &'a str,
+    #[serde(flatten)]
+    record: &'a Record,
+    /// What it changed, where that was asked for and is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<String>,
+}
+
+/// A version, and the file that it is one of.
+struct Entry<'a> {
+    target: &'a Path,
+    history: &'a History,
+    record: Record,
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let harness = context::reading(&Identity::default())?;
-    let parsed = harness.file(&arguments.path).history()?.records()?;
-    let mut text = String::new();
-    for record in parsed.effective().rev() {
-        if arguments.json {
-            let line = serde_json::to_string(record).map_err(std::io::Error::from)?;
-            text.push_str(&line);
-        } else {
-            let lines = record
-                .lines
-                .map_or_else(String::new, |(added, removed)| format!("+{added} -{removed}"));
-            let who = match (&record.session, &record.branch) {
-                (Some(session), Some(branch)) => format!("{session} on {branch}"),
-                (Some(name), None) => name.clone(),
-                (None, Some(branch)) => format!("on {branch}"),
-                (None, None) => String::new(),
-            };
-            let row = format!(
-                "{:>4}  {:<8}  {}  {:<8} {:<9} {}",
-                record.n,
-                record.version.short(),
-                output::time(record.time),
-                record.how,
-                lines,
-                output::line(who.as_bytes()),
-            );
-            text.push_str(row.trim_end());
-            if let Some(lost) = record.lost {
-                let _ = write!(text, "  ({} of others replaced)", output::count(lost, "line"));
+    let (targets, mut trouble) = context::targets(&harness, arguments.path.as_deref())?;
+    let alone = arguments.path.as_deref().filter(|path| !path.is_dir());
+    let mut histories = Vec::new();
+    for target in &targets {
+        let file = harness.file(target);
+        context::settle(&file);
+        histories.push((target, file.history()?));
+    }
+    let mut entries = Vec::new();
+    for (target, history) in &histories {
+        match records(&harness, arguments, history, target) {
+            Ok((records, whole)) => {
+                trouble |= !whole;
+                entries.extend(records.into_iter().map(|record| Entry { target, history, record }));
             }
+            Err(error) if alone.is_none() => {
+                trouble = true;
+                error.report();
+            }
+            Err(error) => return Err(error),
         }
-        text.push('\n');
     }
-    output::data(text.as_bytes())?;
+    let nothing_known = entries.is_empty();
+    entries.retain(|entry| arguments.wants(&entry.record));
+    if alone.is_none() {
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.record.time));
+    }
+    entries.truncate(arguments.most.unwrap_or(usize::MAX));
+    let paint = Paint::stdout();
+    let mut text = Vec::new();
+    for entry in &entries {
+        let patch = arguments.patch.then(|| entry.patch(paint)).transpose()?;
+        if arguments.json {
+            let patch = patch.map(|patch| String::from_utf8_lossy(&patch).into_owned());
+            let path = &entry.target.to_string_lossy();
+            let json = Json { path, record: &entry.record, patch };
+            serde_json::to_writer(&mut text, &json).map_err(std::io::Error::from)?;
+            text.push(b'\n');
+            continue;
+        }
+        text.extend(entry.row(paint, alone.is_none()).into_bytes());
+        text.push(b'\n');
+        if let Some(patch) = patch {
+            text.extend(patch);
+            text.push(b'\n');
+        }
+    }
+    output::text(&text)?;
+    match (alone, nothing_known) {
+        (Some(path), true) if !trouble => {
+            let path = output::path(path);
+            output::say(format!("`{path}` has no history: ccpar has never read or written it"));
+        }
+        (None, true) if !trouble => output::say("no file has a history yet"),
+        (_, false) if entries.is_empty() => output::say("no version is as asked for"),
+        _ => {}
+    }
+    Ok(if trouble { Exit::Trouble } else { Exit::Done })
+}
+
+/// The records of a target, newest first, and whether all could be read.
+fn records(
+    harness: &Harness,
+    arguments: &Arguments,
+    history: &History,
+    target: &Path,
+) -> Result<(Vec<Record>, bool), Failure> {
+    // The end of a log says how its last versions came about, and no more.
+    if let (Some(most), None, None) = (arguments.most, arguments.since, &arguments.session) {
+        return Ok((history.recent(most)?, true));
+    }
+    let parsed = history.records()?;
     for (line, problem) in &parsed.broken {
-        output::say(format!("line {line} of the log cannot be read: {problem}"));
+        let path = output::path(harness.file(target).path());
+        output::say(format!("`{path}`: line {line} of its log cannot be read: {problem}"));
     }
-    if text.is_empty() {
-        let path = output::path(&arguments.path);
-        output::say(format!("`{path}` has no history: ccpar has never read or written it"));
+    if !parsed.broken.is_empty() {
+        output::hint("mend it with: ccpar doctor");
     }
-    Ok(if parsed.broken.is_empty() { Exit::Done } else { Exit::Trouble })
+    Ok((parsed.effective().rev().cloned().collect(), parsed.broken.is_empty()))
+}
+
+impl Arguments {
+    fn wants(&self, record: &Record) -> bool {
+        self.since.is_none_or(|since| record.time >= since)
+            && self.session.as_ref().is_none_or(|id| record.session.as_ref() == Some(id))
+    }
+}
+
+impl Entry<'_> {
+    fn row(&self, paint: Paint, with_path: bool) -> String {
+        let record = &self.record;
+        let lines = record
+            .lines
+            .map_or_else(String::new, |(added, removed)| format!("+{added} -{removed}"));
+        let who = match (&record.session, &record.branch) {
+            (Some(session), Some(branch)) => format!("{session} on {branch}"),
+            (Some(name), None) => name.clone(),
+            (None, Some(branch)) => format!("on {branch}"),
+            (None, None) => String::new(),
+        };
+        let mut row = format!(
+            "{}  {}  {}  {:<8} {:<9} {}",
+            paint.text(paint::PLACE, format_args!("{:>4}", record.n)),
+            paint.text(paint::QUIET, format_args!("{:<8}", record.version.short())),
+            output::time(record.time),
+            record.how,
+            lines,
+            output::line(who.as_bytes()),
+        );
+        if with_path {
+            let path = output::short_path(self.target);
+            row = format!("{}  {}", row.trim_end(), paint.text(paint::NAME, path));
+        }
+        let mut row = row.trim_end().to_owned();
+        let mut note = |note: String| {
+            row.push_str("  ");
+            row.push_str(&paint.text(paint::REMOVED, format_args!("({note})")));
+        };
+        if let Some(lost) = record.lost {
+            let maybe = if record.maybe { "perhaps " } else { "" };
+            note(format!("{maybe}{} of others replaced unseen", output::count(lost, "line")));
+        }
+        if let Some(damage) = record.damage {
+            note(format!("the file {damage}"));
+        }
+        if let Some(to) = &record.moved_to {
+            note(format!("is `{}` now", output::short_path(Path::new(to))));
+        } else if record.version.is_absent() && record.how == How::Outside {
+            note("the file was removed".to_owned());
+        }
+        row
+    }
+
+    /// What this version changed of the one before.
+    fn patch(&self, paint: Paint) -> Result<Vec<u8>, Failure> {
+        let before = self.record.parents.first().copied().unwrap_or(Version::ABSENT);
+        let text = |version| self.history.get(version);
+        let (Some(old), Some(new)) = (text(before)?, text(self.record.version)?) else {
+            return Ok(b"(a content of these is no longer kept)\n".to_vec());
+        };
+        let name = output::short_path(self.target);
+        let names = [format!("{name}@{}", before.short()), format!("{name}@{}", self.record.n)];
+        Ok(paint.diff([&names[0], &names[1]], &old, &new))
+    }
 }

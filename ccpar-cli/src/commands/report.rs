@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use ccpar_core::history::Record;
 use ccpar_core::{Commit, Outcome, Version};
 use serde::Serialize;
 
@@ -10,6 +11,50 @@ use crate::output;
 
 /// How many lines of a loss are shown.
 const LINES: usize = 10;
+
+/// Who wrote what has no author of ours.
+pub(crate) const OUTSIDE: &str = "something other than ccpar";
+
+/// Who wrote a version, as far as it is known.
+pub(crate) fn who(record: &Record) -> Option<String> {
+    let clean = |name: &str| output::line(name.as_bytes());
+    match (&record.session, &record.branch) {
+        (Some(session), Some(branch)) => {
+            Some(format!("session {} on {}", clean(session), clean(branch)))
+        }
+        (Some(session), None) => Some(format!("session {}", clean(session))),
+        (None, Some(branch)) => Some(format!("somebody on {}", clean(branch))),
+        (None, None) => record.pid.map(|pid| format!("pid {pid}")),
+    }
+}
+
+/// Says what something other than ccpar did to a file, where that is to be said.
+pub(crate) fn outside(path: &Path, record: &Record) {
+    if let Some(note) = outside_note(path, record) {
+        output::say(format!("`{}` {note}", output::path(path)));
+    }
+}
+
+/// What something other than ccpar did to a file, in one line, with the way back.
+pub(crate) fn outside_note(path: &Path, record: &Record) -> Option<String> {
+    let word = output::shell_word(path.as_os_str());
+    if record.version.is_absent() {
+        let moved = record.moved_to.as_ref();
+        let moved = moved.map_or_else(String::new, |to| {
+            format!(" (the same file is `{}` now)", output::short_path(Path::new(to)))
+        });
+        return Some(format!("was removed{moved}; bring it back with: ccpar restore {word}"));
+    }
+    if let Some(damage) = record.damage {
+        return Some(format!("{damage}; put back what it was with: ccpar restore {word}"));
+    }
+    let lines = output::count(record.lost?, "line");
+    let maybe = if record.maybe { "perhaps " } else { "" };
+    Some(format!(
+        "was overwritten by {OUTSIDE} that had {maybe}not seen {lines}; put back with: ccpar \
+         restore --lost {word}"
+    ))
+}
 
 #[derive(Serialize)]
 struct Json {
@@ -36,14 +81,7 @@ struct Swallowed {
 pub(crate) fn commit(path: &Path, commit: &Commit, json: bool) -> Exit {
     let shown = output::path(path);
     if let Some(by) = &commit.removed_meanwhile {
-        let clean = |name: &str| output::line(name.as_bytes());
-        let who = match (&by.session, &by.branch) {
-            (Some(session), Some(branch)) => {
-                format!("session {} on {}", clean(session), clean(branch))
-            }
-            (Some(session), None) => format!("session {}", clean(session)),
-            _ => "something other than ccpar".to_owned(),
-        };
+        let who = who(by).unwrap_or_else(|| OUTSIDE.to_owned());
         output::say(format!(
             "`{shown}` had been removed by {who} since this text's base was read; it is there \
              again, as written"

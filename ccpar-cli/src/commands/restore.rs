@@ -1,59 +1,344 @@
 //! `ccpar restore`
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use ccpar_core::Outcome;
+use ccpar_core::diff::{Sign, hunks};
+use ccpar_core::{Harness, Outcome, SharedFile, Version};
 use clap::Args;
+use serde::Serialize;
 
 use crate::commands::report;
-use crate::context::{self, Writing};
+use crate::context::{self, HowToWrite, Identity};
 use crate::exit::{Exit, Failure};
-use crate::output;
+use crate::paint::{self, Paint};
+use crate::{output, when};
 
-/// Put an older version of a file back, or lines that were lost
+/// Put back what was there: a version, a time, lost lines, a file that is gone
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A restore is a version like any other: what it replaces stays in the history.
+A path alone brings a file back that was removed, emptied, or no longer parses.
 
 Example: ccpar restore notes.md@3
-         ccpar restore --lost notes.md")]
+         ccpar restore notes.md
+         ccpar restore --lost notes.md
+         ccpar restore ~/.claude/memory --at 10:30 --dry-run
+         ccpar restore --session 0f3c2 --dry-run")]
 pub(crate) struct Arguments {
-    /// The file and the version's number in `ccpar log`, or its hash
-    #[arg(value_name = "PATH@VERSION", required_unless_present = "lost")]
-    version: Option<OsString>,
+    /// The file and the version's number in `ccpar log`, or its hash; with --at or
+    /// --session a file, or a folder for all known files in it
+    #[arg(value_name = "PATH[@VERSION]", required_unless_present_any = ["lost", "session"])]
+    what: Option<OsString>,
 
-    /// Merge back the lines of others that a write without a base replaced
-    #[arg(long, value_name = "PATH", conflicts_with = "version")]
+    /// Merge back the lines that stale writers overwrote
+    #[arg(long, value_name = "PATH", conflicts_with = "what")]
     lost: Option<PathBuf>,
 
+    /// Put back what stood there then: an age like 2h, or a time
+    #[arg(long, value_name = "TIME", value_parser = when::ago, conflicts_with_all = ["lost", "session"])]
+    at: Option<u64>,
+
+    /// Take back what this session wrote, keeping what others wrote since then
+    #[arg(long, value_name = "ID", conflicts_with = "lost")]
+    session: Option<String>,
+
+    /// Only say what would be done
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+
     #[command(flatten)]
-    writing: Writing,
+    how: HowToWrite,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let harness = context::writing(&arguments.writing)?;
+    let harness = context::writing_as(&Identity::default(), &arguments.how)?;
     if let Some(path) = &arguments.lost {
-        let file = harness.file(path);
-        context::decline_foreign(&file)?;
-        let (closed, commit) = file.restore_lost()?;
-        let shown = output::path(path);
-        match (closed, &commit.outcome) {
-            (_, Outcome::Conflict { .. }) => {}
-            (0, _) => output::say(format!("nothing is lost from `{shown}`")),
-            (_, Outcome::Unchanged) => {
-                output::say(format!("`{shown}` holds everything that was lost already"));
-            }
-            _ => output::say(format!("`{shown}`: put back what was lost")),
-        }
-        return Ok(report::commit(path, &commit, arguments.writing.json));
+        return restore_lost(&harness, path, arguments);
     }
-    let Some(word) = &arguments.version else {
-        return Err(Failure::new("name the version: path@3"));
+    match (&arguments.what, arguments.at, &arguments.session) {
+        (what, None, Some(session)) => {
+            let targets = targets(&harness, what.as_deref().map(Path::new))?;
+            many(&harness, &targets, arguments, |file| back_from(file, session))
+        }
+        (Some(what), Some(time), _) => {
+            let targets = targets(&harness, Some(Path::new(what)))?;
+            many(&harness, &targets, arguments, |file| back_to(file, time))
+        }
+        (Some(what), None, None) => one(&harness, what, arguments),
+        (None, ..) => Err(Failure::new("name what to restore: path@3")),
+    }
+}
+
+fn restore_lost(harness: &Harness, path: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
+    let file = harness.file(path);
+    context::decline_foreign(&file)?;
+    let shown = output::path(path);
+    if arguments.dry_run {
+        context::settle_quietly(&file);
+        let losses = file.losses()?;
+        let lines: Vec<_> = losses.iter().flat_map(|loss| &loss.lines).collect();
+        let mut text = Vec::new();
+        for line in &lines {
+            text.extend(b"+");
+            text.extend(Paint::stdout().line(&line.text));
+            text.push(b'\n');
+        }
+        output::text(&text)?;
+        output::say(format!("`{shown}`: would put back {}", output::count(lines.len(), "line")));
+        return Ok(Exit::Done);
+    }
+    let (closed, commit) = file.restore_lost()?;
+    match (closed, &commit.outcome) {
+        (_, Outcome::Conflict { .. }) => {}
+        (0, _) => output::say(format!("nothing is lost from `{shown}`")),
+        (_, Outcome::Unchanged) => {
+            output::say(format!("`{shown}` holds everything that was lost already"));
+        }
+        _ => output::say(format!("`{shown}`: put back what was lost")),
+    }
+    Ok(report::commit(path, &commit, arguments.how.json))
+}
+
+/// One file, to a version that is named, or to the last that was in order.
+fn one(harness: &Harness, what: &OsString, arguments: &Arguments) -> Result<Exit, Failure> {
+    let (path, version) = match context::path_maybe_at(what) {
+        // A version that looks like none is to be named as such.
+        (path, None) if !path.exists() && what.to_string_lossy().contains('@') => {
+            let file = harness.file(&path);
+            if file.history()?.recent(1)?.is_empty() {
+                let (path, version) = context::path_at(what)?;
+                (path, Some(version))
+            } else {
+                (path, None)
+            }
+        }
+        split => split,
     };
-    let (path, version) = context::path_at(word)?;
     let file = harness.file(&path);
     context::decline_foreign(&file)?;
-    let commit = file.restore(file.find(&version)?)?;
-    Ok(report::commit(&path, &commit, arguments.writing.json))
+    let shown = output::path(&path);
+    if path.is_dir() {
+        return Err(Failure::new(format!("`{shown}` is a folder, and no time is named"))
+            .with_hint(format!("ccpar restore {shown} --at 10:30 --dry-run")));
+    }
+    context::settle_quietly(&file);
+    let version = if let Some(version) = version {
+        file.find(&version)?
+    } else if let Some(good) = file.last_good()? {
+        let at = output::time(good.time);
+        output::say(format!("`{shown}`: version {} of {at} was in order", good.n));
+        good.version
+    } else {
+        let word = output::shell_word(path.as_os_str());
+        let failure = Failure::new(format!(
+            "`{shown}` is there and in order, or has no version that was: name the version, like \
+             {word}@3"
+        ));
+        return Err(failure.with_hint(format!("list the versions with: ccpar log {word}")));
+    };
+    if arguments.dry_run {
+        if let Some(planned) = plan(&file, version)? {
+            planned.print(Paint::stdout(), arguments, None)?;
+        }
+        return Ok(Exit::Done);
+    }
+    let commit = file.restore(version)?;
+    Ok(report::commit(&path, &commit, arguments.how.json))
+}
+
+/// The known targets that a path means.
+fn targets(harness: &Harness, path: Option<&Path>) -> Result<Vec<PathBuf>, Failure> {
+    let (targets, _) = context::known_targets(harness, path)?;
+    match path {
+        Some(path) if targets.is_empty() => {
+            let shown = output::path(path);
+            Err(Failure::new(format!("no file in `{shown}` has a history"))
+                .with_hint("list the files that have one with: ccpar log"))
+        }
+        _ => Ok(targets),
+    }
+}
+
+/// What is to be done with one file.
+struct Planned {
+    path: PathBuf,
+    version: Version,
+    lines: (usize, usize),
+    conflicts: usize,
+    step: Step,
+}
+
+enum Step {
+    ToVersion,
+    WithoutSession(String),
+}
+
+/// Why a file is left as it is.
+enum Left {
+    AsItIs,
+    CreatedSince,
+    NotKnownThen,
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    path: &'a str,
+    action: &'a str,
+    version: Version,
+    added: usize,
+    removed: usize,
+    conflicts: usize,
+    dry_run: bool,
+}
+
+impl Planned {
+    fn print(
+        &self,
+        paint: Paint,
+        arguments: &Arguments,
+        done: Option<&Outcome>,
+    ) -> Result<(), Failure> {
+        let action = if self.version.is_absent() { "remove" } else { "restore" };
+        let conflicts = match done {
+            Some(Outcome::Conflict { regions, .. }) => *regions,
+            _ => self.conflicts,
+        };
+        if arguments.how.json {
+            output::json(&Json {
+                path: &self.path.to_string_lossy(),
+                action,
+                version: self.version,
+                added: self.lines.0,
+                removed: self.lines.1,
+                conflicts,
+                dry_run: done.is_none(),
+            })?;
+            return Ok(());
+        }
+        let lines = format!("+{} -{}", self.lines.0, self.lines.1);
+        let name = paint.text(paint::NAME, output::short_path(&self.path));
+        let what = if done.is_some() { format!("{action}d") } else { format!("would {action}") };
+        let mut row = format!("{what:<13} {lines:<9} {name}").replace("restored ", "put back ");
+        if conflicts > 0 {
+            row.push_str("  (");
+            row.push_str(&output::count(conflicts, "place"));
+            row.push_str(" others changed since then)");
+        }
+        row.push('\n');
+        output::text(row.as_bytes())?;
+        Ok(())
+    }
+}
+
+/// What putting a version back would change, if anything.
+fn plan(file: &SharedFile<'_>, version: Version) -> Result<Option<Planned>, Failure> {
+    let now = file.look()?;
+    if now.version() == version {
+        return Ok(None);
+    }
+    let lines = changed(now.content(), &file.version(version)?);
+    let path = file.path().to_owned();
+    Ok(Some(Planned { path, version, lines, conflicts: 0, step: Step::ToVersion }))
+}
+
+fn changed(old: &[u8], new: &[u8]) -> (usize, usize) {
+    let hunks = hunks(old, new, 0);
+    let count = |wanted| {
+        let lines = hunks.iter().flat_map(|hunk| &hunk.lines);
+        lines.filter(|(sign, _)| *sign == wanted).count()
+    };
+    (count(Sign::Added), count(Sign::Removed))
+}
+
+fn back_to(file: &SharedFile<'_>, time: u64) -> Result<Result<Planned, Left>, Failure> {
+    let there = file.look()?.version();
+    Ok(match file.version_at(time)? {
+        None => Err(Left::NotKnownThen),
+        Some(version) if version == there => Err(Left::AsItIs),
+        Some(version) if version.is_absent() => Err(Left::CreatedSince),
+        Some(version) => plan(file, version)?.ok_or(Left::AsItIs),
+    })
+}
+
+fn back_from(file: &SharedFile<'_>, session: &str) -> Result<Result<Planned, Left>, Failure> {
+    let Some((version, text, conflicts)) = file.would_take_back(session)? else {
+        return Ok(Err(Left::AsItIs));
+    };
+    let now = file.look()?;
+    if now.version() == version && conflicts == 0 {
+        return Ok(Err(Left::AsItIs));
+    }
+    Ok(Ok(Planned {
+        path: file.path().to_owned(),
+        version,
+        lines: changed(now.content(), &text),
+        conflicts,
+        step: Step::WithoutSession(session.to_owned()),
+    }))
+}
+
+/// Many files: what is wrong with one stops none of the others.
+fn many(
+    harness: &Harness,
+    targets: &[PathBuf],
+    arguments: &Arguments,
+    plan: impl Fn(&SharedFile<'_>) -> Result<Result<Planned, Left>, Failure>,
+) -> Result<Exit, Failure> {
+    let paint = Paint::stdout();
+    let (mut exit, mut done) = (Exit::Done, 0);
+    let (mut created, mut unknown) = (Vec::new(), Vec::new());
+    for target in targets {
+        let file = harness.file(target);
+        context::settle_quietly(&file);
+        let went = plan(&file).and_then(|planned| match planned {
+            Err(Left::AsItIs) => Ok(None),
+            Err(Left::CreatedSince) => {
+                created.push(target);
+                Ok(None)
+            }
+            Err(Left::NotKnownThen) => {
+                unknown.push(target);
+                Ok(None)
+            }
+            Ok(planned) if arguments.dry_run => Ok(Some((planned, None))),
+            Ok(planned) => {
+                context::decline_foreign(&file)?;
+                let commit = match &planned.step {
+                    Step::ToVersion => Some(file.restore(planned.version)?),
+                    Step::WithoutSession(session) => file.take_back(session)?,
+                };
+                Ok(commit.map(|commit| (planned, Some(commit.outcome))))
+            }
+        });
+        match went {
+            Ok(None) => {}
+            Ok(Some((planned, outcome))) => {
+                done += 1;
+                planned.print(paint, arguments, outcome.as_ref())?;
+                if let Some(Outcome::Conflict { copy, .. }) = &outcome {
+                    exit = if exit == Exit::Done { Exit::No } else { exit };
+                    output::hint(format!("as it was before: `{}`", output::short_path(copy)));
+                }
+            }
+            Err(failure) => {
+                exit = Exit::Trouble;
+                output::say(format!("`{}` is left as it is:", output::short_path(target)));
+                failure.report();
+            }
+        }
+    }
+    for (left, why) in [(created, "created since then"), (unknown, "known only since later")] {
+        if !left.is_empty() {
+            let names = left.iter().take(5).map(|path| output::short_path(path));
+            let names = names.collect::<Vec<_>>().join(", ");
+            let more = if left.len() > 5 { ", …" } else { "" };
+            let files = output::count(left.len(), "file");
+            output::say(format!("left as they are, {why}: {files} ({names}{more})"));
+        }
+    }
+    if done == 0 && exit == Exit::Done {
+        output::say("nothing to put back");
+    }
+    Ok(exit)
 }

@@ -8,7 +8,7 @@ use crate::support::{CCPAR, Home, Ran, run, there_is};
 const OLD: &str = "old text\n";
 const NEW: &str = "new text\n";
 
-fn strace_works() -> bool {
+pub(crate) fn strace_works() -> bool {
     if !cfg!(target_os = "linux") || !there_is("strace") {
         return false;
     }

@@ -1,9 +1,13 @@
 //! What a user types, and gets.
 
 mod demo;
+mod doctor;
 mod faults;
+mod history;
 mod locking;
 mod merging;
 mod readme;
+mod soak;
 mod support;
+mod watching;
 mod writing;

@@ -33,6 +33,8 @@ pub enum How {
     Remove,
     /// Found on disk: written by something other than ccpar.
     Outside,
+    /// The losses that it closes were meant; the target stays as it is.
+    Dismiss,
     /// The line before this one never took effect.
     Aborted,
     /// A kind that this release does not know.
@@ -51,6 +53,7 @@ impl std::fmt::Display for How {
             How::Conflict => "conflict",
             How::Remove => "remove",
             How::Outside => "outside",
+            How::Dismiss => "dismiss",
             How::Aborted => "aborted",
             How::Unknown => "unknown",
         })
@@ -66,6 +69,49 @@ pub struct Before {
     /// were written by somebody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<(u64, u64)>,
+}
+
+/// What may be wrong with a text that something other than ccpar left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Damage {
+    /// There was text, and now there is none.
+    Emptied,
+    /// It was JSON, and no longer is.
+    Unparsable,
+    /// A kind that this release does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Damage {
+    /// Looks for damage in what became of `old`, a text that is `json` or not.
+    pub fn of(old: &[u8], new: &[u8], json: bool) -> Option<Damage> {
+        let parses = |text| serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok();
+        if old.trim_ascii().is_empty() {
+            None
+        } else if new.trim_ascii().is_empty() {
+            Some(Damage::Emptied)
+        } else {
+            (json && parses(old) && !parses(new)).then_some(Damage::Unparsable)
+        }
+    }
+}
+
+impl std::fmt::Display for Damage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Damage::Emptied => "was emptied",
+            Damage::Unparsable => "no longer parses as JSON",
+            Damage::Unknown => "is damaged",
+        })
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// One line of the log.
@@ -89,6 +135,20 @@ pub struct Record {
     /// How many lines of others its author replaced without having seen them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<usize>,
+    /// Whether that loss may have been meant: it is named, and never made good
+    /// by itself.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub maybe: bool,
+    /// What it replaced, where that is not its first parent: a write that was
+    /// seen half done stands between the two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<Version>,
+    /// What is wrong with what was found on disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damage: Option<Damage>,
+    /// Where a target that went away is now, as far as that can be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_to: Option<String>,
     /// The records whose losses this one makes good, by number.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub closes: Vec<u64>,
@@ -104,7 +164,8 @@ pub struct Record {
     /// Lines that came in and lines that went out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lines: Option<(usize, usize)>,
-    /// The file that was to become the target (device and inode).
+    /// The file that was to become the target, or was found as it (device and
+    /// inode).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<(u64, u64)>,
     /// What stood on disk; absent for what was found there.
@@ -113,6 +174,35 @@ pub struct Record {
 }
 
 impl Record {
+    /// A record of something that no author of ours did.
+    pub(crate) fn outside(version: Version, time: u64) -> Record {
+        Record {
+            n: 0,
+            version,
+            how: How::Outside,
+            time,
+            parents: Vec::new(),
+            base: None,
+            lost: None,
+            maybe: false,
+            over: None,
+            damage: None,
+            moved_to: None,
+            closes: Vec::new(),
+            session: None,
+            branch: None,
+            pid: None,
+            lines: None,
+            file: None,
+            before: None,
+        }
+    }
+
+    /// What stood in the target before it.
+    pub fn replaced(&self) -> Version {
+        self.over.or(self.parents.first().copied()).unwrap_or(Version::ABSENT)
+    }
+
     /// Whether this took effect, given the record after it.
     fn took_effect(&self, next: Option<&Record>) -> bool {
         let aborts = |next: &Record| next.how == How::Aborted && next.n == self.n + 1;
@@ -154,13 +244,13 @@ impl Parsed {
 }
 
 /// A line of the log: a record, or the header that opens the file.
-enum Line {
+pub(super) enum Line {
     Record(Box<Record>),
     Header,
 }
 
 impl Line {
-    fn parse(line: &[u8]) -> std::result::Result<Line, String> {
+    pub(super) fn parse(line: &[u8]) -> std::result::Result<Line, String> {
         if format_of(line).is_some() {
             return Ok(Line::Header);
         }
@@ -173,7 +263,8 @@ impl Line {
 /// A log, open for appending under the target's lock.
 #[derive(Debug)]
 pub(crate) struct Log {
-    file: File,
+    /// `None`: nothing is written down.
+    file: Option<File>,
     path: Utf8PathBuf,
     dir: Utf8PathBuf,
     /// Where the last whole line ends.
@@ -184,7 +275,12 @@ pub(crate) struct Log {
 impl Log {
     pub(super) fn new(file: File, path: Utf8PathBuf, dir: Utf8PathBuf) -> Result<Log> {
         let (records, whole) = tail(&file, 1).context("read", &path)?;
-        Ok(Log { file, path, dir, whole, head: records.into_iter().next() })
+        Ok(Log { file: Some(file), path, dir, whole, head: records.into_iter().next() })
+    }
+
+    /// A log that forgets what is appended.
+    pub(super) fn nowhere(head: Option<Record>, path: Utf8PathBuf, dir: Utf8PathBuf) -> Log {
+        Log { file: None, path, dir, whole: 0, head }
     }
 
     /// The newest record: what the target should hold.
@@ -195,24 +291,31 @@ impl Log {
     /// Appends a record, numbering it, and makes it the head. The log has still
     /// to be synced.
     pub(crate) fn append(&mut self, mut record: Record) -> Result<()> {
+        let Some(file) = &mut self.file else {
+            return Ok(());
+        };
         record.n = self.head.as_ref().map_or(1, |head| head.n + 1);
         let mut line = serde_json::to_vec(&record).expect("a record is plain data");
         line.push(b'\n');
-        if self.file.metadata().context("examine", &self.path)?.len() > self.whole {
-            self.file.set_len(self.whole).context("cut the torn end of", &self.path)?;
+        if file.metadata().context("examine", &self.path)?.len() > self.whole {
+            file.set_len(self.whole).context("cut the torn end of", &self.path)?;
         }
-        self.file.write_all(&line).context("write", &self.path).inspect_err(|_| {
-            let _ = self.file.set_len(self.whole);
-        })?;
+        if let Err(error) = file.write_all(&line) {
+            let _ = file.set_len(self.whole);
+            return Err(error).context("write", &self.path);
+        }
         self.whole += line.len() as u64;
         self.head = Some(record);
         Ok(())
     }
 
     /// What has to be synced for its records and new contents to be durable.
-    pub(crate) fn unsynced(&self) -> Result<[Unsynced; 2]> {
-        let log = self.file.try_clone().context("sync", &self.path)?;
-        Ok([Unsynced::new(log, self.path.clone()), Unsynced::folder(&self.dir)?])
+    pub(crate) fn unsynced(&self) -> Result<Vec<Unsynced>> {
+        let Some(file) = &self.file else {
+            return Ok(Vec::new());
+        };
+        let log = file.try_clone().context("sync", &self.path)?;
+        Ok(vec![Unsynced::new(log, self.path.clone()), Unsynced::folder(&self.dir)?])
     }
 }
 

@@ -20,10 +20,15 @@
 //! crash: it is cut off before anything is appended. Any other line that cannot
 //! be read is passed over and named.
 //!
+//! `pruned`: up to which time contents may be gone, in milliseconds since 1970.
+//!
 //! `<hash>`: the content. It is checked against its name whenever it is read.
 //! A file that was torn by a crash is written anew by the next to put it.
 
+mod known;
 mod log;
+mod prune;
+mod verify;
 mod version;
 
 use std::fs::{self, File};
@@ -31,17 +36,19 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::SystemTime;
 
-use camino::{Utf8Path, Utf8PathBuf};
-use serde::Serialize;
-
 use crate::atomic::Unsynced;
 use crate::error::{Context as _, Error, Result};
 use crate::{layout, sys};
+use camino::{Utf8Path, Utf8PathBuf};
 
 use log::{format_of, tail};
 
+pub use known::known;
 pub(crate) use log::Log;
-pub use log::{Before, How, Parsed, Record};
+pub use log::{Before, Damage, How, Parsed, Record};
+pub use prune::{Limits, Pruned, forget_seen};
+pub use verify::Finding;
+pub(crate) use verify::{Check, check_seen};
 pub use version::Version;
 
 /// The format that this code writes; a log of a later one is left alone.
@@ -98,6 +105,11 @@ impl History {
                 let len = file.metadata().context("examine", &path)?.len();
                 if sys::read_range(&file, 0..len).context("read", &path)? == content {
                     let _ = file.set_modified(SystemTime::now());
+                    // A prune that put it aside before it could see that makes
+                    // room for a new one.
+                    if !path.exists() {
+                        return self.put_as(version, content);
+                    }
                 } else {
                     // Torn by a crash, or being written at this moment by
                     // another process: with the very bytes that we write, so
@@ -120,18 +132,35 @@ impl History {
         if version.is_absent() {
             return Ok(Some(Vec::new()));
         }
-        let path = self.content_file(version);
-        let content = match fs::read(&path) {
-            Ok(content) => content,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error).context("read", &path),
+        let Some(content) = self.get_unchecked(version)? else {
+            return Ok(None);
         };
         if Version::of(&content) == version {
             Ok(Some(content))
         } else {
             let problem = "the content is not the one that its name says: it was damaged, or the \
                            machine crashed while it was written";
+            let path = self.content_file(version);
             Err(Error::Record { path: path.into(), line: 0, problem: problem.to_owned() })
+        }
+    }
+
+    /// The same, not held against its name.
+    pub(crate) fn get_unchecked(&self, version: Version) -> Result<Option<Vec<u8>>> {
+        let path = self.content_file(version);
+        // A prune may have put it aside, and may bring it back.
+        let aside = || fs::read(format!("{path}.pruned"));
+        let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        let read =
+            fs::read(&path).or_else(|error| if missing(&error) { aside() } else { Err(error) });
+        let content = match read {
+            Err(error) if missing(&error) => fs::read(&path),
+            read => read,
+        };
+        match content {
+            Ok(content) => Ok(Some(content)),
+            Err(error) if missing(&error) => Ok(None),
+            Err(error) => Err(error).context("read", &path),
         }
     }
 
@@ -176,6 +205,16 @@ impl History {
         Ok(parsed.effective().rev().take(most).cloned().collect())
     }
 
+    /// The newest record, whether it took effect or not: what the target should
+    /// hold.
+    pub(crate) fn newest(&self) -> Result<Option<Record>> {
+        match File::open(self.log_file()) {
+            Ok(log) => Ok(tail(&log, 1).context("read", self.log_file())?.0.into_iter().next()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).context("read", self.log_file()),
+        }
+    }
+
     /// Opens the log to append to it. The caller holds the target's lock.
     pub(crate) fn open_log(&self) -> Result<Log> {
         let path = self.log_file();
@@ -189,16 +228,23 @@ impl History {
             done => done,
         }
         .context("open", &path)?;
-        if file.metadata().context("examine", &path)?.len() == 0 {
-            file.write_all(&self.header()).context("write", &path)?;
-        } else {
-            let mut start = [0; 64];
-            let read = sys::read_at(&file, &mut start, 0).context("read", &path)?;
-            if let Some(format) = format_of(&start[..read]) {
+        if let Some(header) = known::first_line(&file).context("read", &path)? {
+            if let Some(format) = format_of(&header) {
                 self.check_format(format)?;
             }
+        } else {
+            // It is new, or who made it died before it had said whose it is.
+            file.set_len(0).context("cut the torn end of", &path)?;
+            file.write_all(&known::Header::line(&self.target)).context("write", &path)?;
         }
         Log::new(file, path, self.dir.clone())
+    }
+
+    /// Opens no log: what is appended is forgotten. For who writes without a
+    /// history.
+    pub(crate) fn open_nothing(&self) -> Log {
+        let head = self.newest().ok().flatten();
+        Log::nowhere(head, self.log_file(), self.dir.clone())
     }
 
     /// What a holder has seen of the target, if that is known.
@@ -260,25 +306,6 @@ impl History {
     fn create_dir(&self) -> Result<()> {
         sys::create_private_dir_all(self.dir.as_std_path(), self.root.as_std_path())
             .context("create", &self.dir)
-    }
-
-    fn header(&self) -> Vec<u8> {
-        #[derive(Serialize)]
-        struct Header<'a> {
-            format: u64,
-            target: std::borrow::Cow<'a, str>,
-            /// The path's bytes in hex where it is not UTF-8.
-            #[serde(skip_serializing_if = "Option::is_none")]
-            target_bytes: Option<String>,
-        }
-        let target_bytes = match self.target.to_str() {
-            Some(_) => None,
-            None => Some(layout::hex(self.target.as_os_str().as_encoded_bytes())),
-        };
-        let header = Header { format: FORMAT, target: self.target.to_string_lossy(), target_bytes };
-        let mut line = serde_json::to_vec(&header).expect("text is plain data");
-        line.push(b'\n');
-        line
     }
 
     fn check_format(&self, format: u64) -> Result<()> {

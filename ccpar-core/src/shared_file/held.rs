@@ -8,7 +8,7 @@ use crate::atomic::{self, Durability, OnDisk, Replace, Unsynced};
 use crate::error::{Error, Result};
 use crate::harness;
 use crate::history::{Before, History, How, Log, Record, Version};
-use crate::lock::{Lock, Mode, Request};
+use crate::lock::{Lock, Mode, Request, Wait};
 use crate::{layout, merge};
 
 /// How often a path may change its meaning while its lock is taken.
@@ -24,25 +24,37 @@ pub(super) struct Held {
     /// Written to the history, and not synced yet.
     pub(super) unsynced: Vec<Unsynced>,
     pub(super) real: PathBuf,
+    /// What something other than ccpar did since the last look, if anything.
+    pub(super) outside: Option<Record>,
+    /// Whether there is a history.
+    pub(super) keeps: bool,
     temp_name: String,
     _lock: Lock,
 }
 
 impl Held {
+    /// Keeps a content in the history.
+    pub(super) fn keep(&mut self, version: Version, content: &[u8]) -> Result<()> {
+        if self.keeps {
+            self.unsynced.push(self.history.put_as(version, content)?);
+        }
+        Ok(())
+    }
+
     pub(super) fn content(&self) -> &[u8] {
         self.found.as_ref().map_or(&[], |found| &found.content)
     }
 }
 
 impl SharedFile<'_> {
-    pub(super) fn lock_resolved(&self, mode: Mode) -> Result<(Lock, PathBuf)> {
+    pub(super) fn lock_resolved(&self, mode: Mode, wait: Wait) -> Result<(Lock, PathBuf)> {
         let owner = self.harness.owner();
         let begun = std::time::Instant::now();
         for _ in 0..RESOLVE_TRIES {
             let real = self.real_path()?;
             let path = layout::lock_file(self.harness.root(), &real);
             let request = Request {
-                wait: self.harness.wait().less(begun.elapsed()),
+                wait: wait.less(begun.elapsed()),
                 owner: Some(&owner),
                 inside: self.harness.callers(),
                 on_wait: &|owner| self.harness.tell_wait(&self.path, owner),
@@ -68,52 +80,36 @@ impl SharedFile<'_> {
     }
 
     /// Locks the target and settles what stands there.
-    pub(super) fn enter(&self) -> Result<Held> {
-        let (lock, real) = self.lock_resolved(Mode::Exclusive)?;
+    pub(super) fn enter(&self, wait: Wait) -> Result<Held> {
+        let (lock, real) = self.lock_resolved(Mode::Exclusive, wait)?;
         let found = atomic::read(&real)?;
         let now = found.as_ref().map_or(Version::ABSENT, |found| Version::of(&found.content));
         let history = History::new(self.harness.root(), &real);
-        let log = history.open_log()?;
+        let keeps = self.harness.keeps_history();
+        let log = if keeps { history.open_log()? } else { history.open_nothing() };
         let temp_name = layout::temp_name(self.harness.root(), &real);
-        let mut held =
-            Held { log, found, now, history, unsynced: Vec::new(), real, temp_name, _lock: lock };
-        if held.log.head().is_none() && self.harness.durability() == Durability::Disk {
+        let mut held = Held {
+            log,
+            found,
+            now,
+            history,
+            unsynced: Vec::new(),
+            real,
+            outside: None,
+            keeps,
+            temp_name,
+            _lock: lock,
+        };
+        if keeps && held.log.head().is_none() && self.harness.durability() == Durability::Disk {
             for folder in held.history.folders() {
                 held.unsynced.push(Unsynced::folder(folder)?);
             }
         }
-        self.settle(&mut held)?;
+        if keeps {
+            self.bring_up(&mut held)?;
+        }
         Replace { temp_name: &copy_temp(&held.temp_name), ..self.replace(&held) }.sweep();
         Ok(held)
-    }
-
-    /// Brings the history up to what is on disk.
-    fn settle(&self, held: &mut Held) -> Result<()> {
-        let file = held.found.as_ref().and_then(OnDisk::file_id);
-        let mut stood = held.log.head().map(|head| head.version);
-        if let Some(head) = held.log.head()
-            && let Some(before) = &head.before
-            && never_happened(head, before, held.now, file, || self.replace(held).left_over())
-        {
-            stood = Some(before.version);
-            let record = Record { how: How::Aborted, ..self.record(before.version) };
-            held.log.append(record)?;
-        }
-        let before = stood.unwrap_or(Version::ABSENT);
-        if before == held.now {
-            return Ok(());
-        }
-        if let Some(found) = &held.found {
-            held.unsynced.push(held.history.put_as(held.now, &found.content)?);
-        }
-        let old = held.history.get(before).ok().flatten().unwrap_or_default();
-        let record = Record {
-            how: How::Outside,
-            parents: stood.into_iter().collect(),
-            lines: Some(merge::distance(&old, held.content())),
-            ..Self::outside(held.now)
-        };
-        held.log.append(record)
     }
 
     /// Writes the whole of a text that could not be merged beside the target.
@@ -157,7 +153,7 @@ impl SharedFile<'_> {
         })
     }
 
-    fn replace<'r>(&self, held: &'r Held) -> Replace<'r> {
+    pub(super) fn replace<'r>(&self, held: &'r Held) -> Replace<'r> {
         Replace {
             path: &held.real,
             temp_name: &held.temp_name,
@@ -196,11 +192,11 @@ impl SharedFile<'_> {
             durability: self.harness.durability(),
             break_hard_link: self.harness.break_hard_links(),
         };
-        held.unsynced.push(held.history.put_as(version, text)?);
+        held.keep(version, text)?;
         let mut parents = vec![held.now];
         if let Some(ours) = made.ours.filter(|ours| *ours != text) {
             let version = Version::of(ours);
-            held.unsynced.push(held.history.put_as(version, ours)?);
+            held.keep(version, ours)?;
             parents.push(version);
         }
         if let Some(folder) = held.real.parent() {
@@ -214,6 +210,7 @@ impl SharedFile<'_> {
             parents,
             base: made.base,
             lost: made.lost,
+            maybe: made.maybe,
             closes: made.closes.clone(),
             lines: Some(merge::distance(held.content(), text)),
             before: Some(Before {
@@ -224,10 +221,20 @@ impl SharedFile<'_> {
         };
         let mut told = true;
         let done = self.carry_out(held, record, &mut told, || staged.put_in_place());
-        if !told {
+        if told {
+            drop(staged);
+        } else {
             staged.leave();
         }
-        done.map(|()| commit)
+        done?;
+        // What follows is kept or found by the next to look: the text stands.
+        if let Some(old) = held.found.take()
+            && let Ok(Some(merged)) = self.take_in_stray(held, &old, text)
+        {
+            commit = merged;
+        }
+        self.prune_now_and_then(held, text.len());
+        Ok(commit)
     }
 
     pub(super) fn remove_held(&self, held: &mut Held) -> Result<Commit> {
@@ -281,9 +288,10 @@ impl SharedFile<'_> {
         if self.harness.durability() == Durability::Process {
             return Ok(());
         }
-        if let Some(found) = &held.found {
-            held.unsynced.push(held.history.put_as(held.now, &found.content)?);
+        if let Some(found) = held.found.take() {
+            held.keep(held.now, &found.content)?;
             held.unsynced.extend(found.unsynced(&held.real)?);
+            held.found = Some(found);
         }
         self.sync(held)
     }
@@ -298,26 +306,6 @@ impl SharedFile<'_> {
         atomic::sync(&all, durability)
     }
 
-    /// A record of something that no author of ours did, found now.
-    pub(super) fn outside(version: Version) -> Record {
-        Record {
-            n: 0,
-            version,
-            how: How::Outside,
-            time: harness::now(),
-            parents: Vec::new(),
-            base: None,
-            lost: None,
-            closes: Vec::new(),
-            session: None,
-            branch: None,
-            pid: None,
-            lines: None,
-            file: None,
-            before: None,
-        }
-    }
-
     /// A record by this author, now.
     pub(super) fn record(&self, version: Version) -> Record {
         let author = self.harness.author();
@@ -326,7 +314,7 @@ impl SharedFile<'_> {
             session: author.session.clone(),
             branch: author.branch.clone(),
             pid: Some(std::process::id()),
-            ..Self::outside(version)
+            ..Record::outside(version, harness::now())
         }
     }
 }
@@ -345,66 +333,8 @@ pub(super) struct Made<'a> {
     pub(super) ours: Option<&'a [u8]>,
     /// How many lines of others it swallowed.
     pub(super) lost: Option<usize>,
+    /// Whether that may have been meant.
+    pub(super) maybe: bool,
     /// The losses that it makes good, by number.
     pub(super) closes: Vec<u64>,
-}
-
-/// Whether the newest record, an intent, never took effect. That needs a proof:
-/// the very file that was to become the target still lies beside it. The old
-/// content alone proves nothing, somebody may have put it back; and a file
-/// system gives a freed inode to the next.
-fn never_happened(
-    head: &Record,
-    before: &Before,
-    now: Version,
-    file: Option<(u64, u64)>,
-    left_over: impl FnOnce() -> Option<Option<(u64, u64)>>,
-) -> bool {
-    if head.version == now {
-        return false;
-    }
-    let is_as_before = before.version == now && before.file == file;
-    match (head.how, head.file) {
-        // Nothing is staged to remove a file; that it is there is proof enough,
-        // and what the record says is not lost by disbelief.
-        (How::Remove, _) => is_as_before,
-        (_, Some(staged)) => left_over() == Some(Some(staged)),
-        // Where files have no identity, what is left beside it has to do.
-        (_, None) => is_as_before && left_over().is_some(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_intent_never_happened_if_what_it_staged_still_lies_there() {
-        let [old, new, other] = [b"old", b"new", b"xxx"].map(|text| Version::of(text));
-        let (file, staged) = (Some((1, 7)), Some((1, 8)));
-        let write = Record { n: 2, how: How::Write, file: staged, ..SharedFile::outside(new) };
-        let remove = Record { how: How::Remove, file: None, ..write.clone() };
-        let nameless = Record { file: None, ..write.clone() };
-        let was = Before { version: old, file };
-        let cases = [
-            (&write, new, staged, None, false),
-            (&write, old, file, Some(staged), true),
-            // Put back by somebody, in a file that got the freed inode.
-            (&write, old, file, None, false),
-            // What lies beside it is an older writer's.
-            (&write, old, file, Some(Some((1, 9))), false),
-            // It died, and then somebody wrote or removed the target.
-            (&write, other, file, Some(staged), true),
-            (&write, Version::ABSENT, None, Some(staged), true),
-            (&write, other, file, None, false),
-            (&remove, old, file, None, true),
-            (&remove, other, file, None, false),
-            (&nameless, old, file, Some(None), true),
-            (&nameless, other, file, Some(None), false),
-        ];
-        for (head, now, file, left_over, expected) in cases {
-            let told = never_happened(head, &was, now, file, || left_over);
-            assert_eq!(told, expected, "{} {now} {file:?} {left_over:?}", head.how);
-        }
-    }
 }

@@ -17,20 +17,28 @@
 //! After a clean commit the author has seen *ours*, not the merge: it does not
 //! know the lines that were merged in, and its next text will not hold them.
 
+mod back;
 mod held;
+mod loss;
+mod prune;
+mod restore;
+mod settle;
 mod stale;
+mod stray;
 mod words;
 
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::harness::Harness;
+use crate::harness::{self, Harness};
 use crate::history::{History, How, Record, Version};
 use crate::lock::{Lock, Mode};
 use crate::merge::{Merge, Rules};
 use crate::{atomic, layout, target};
 use held::{Held, Made};
 
+pub use loss::{Loss, LostLine};
+pub use settle::Settled;
 pub use stale::Swallowed;
 pub use words::{Base, Commit, CommitOptions, Outcome, Snapshot, WithoutBase};
 
@@ -78,7 +86,7 @@ impl<'h> SharedFile<'h> {
     ///
     /// Commits of this file wait for it, those of this process included.
     pub fn lock(&self, mode: Mode) -> Result<Lock> {
-        self.lock_resolved(mode).map(|(lock, _)| lock)
+        self.lock_resolved(mode, self.harness.wait()).map(|(lock, _)| lock)
     }
 
     /// Reads the target and notes that this author has seen it. Takes no lock,
@@ -107,6 +115,13 @@ impl<'h> SharedFile<'h> {
         Ok(Snapshot { content: found.map(|found| found.content).unwrap_or_default(), version })
     }
 
+    /// Reads the target and keeps nothing of it.
+    pub(crate) fn look_only(&self) -> Result<Snapshot> {
+        let found = atomic::read(&self.real_path()?)?;
+        let version = found.as_ref().map_or(Version::ABSENT, |found| Version::of(&found.content));
+        Ok(Snapshot { content: found.map(|found| found.content).unwrap_or_default(), version })
+    }
+
     /// Notes that this author has seen the whole of a snapshot: it is the base
     /// of the author's next text.
     pub fn mark_seen(&self, snapshot: &Snapshot) -> Result<()> {
@@ -126,7 +141,7 @@ impl<'h> SharedFile<'h> {
     /// # Errors
     /// On any error but [`Error::NotDurable`] the target is as it was.
     pub fn commit(&self, ours: &[u8], options: &CommitOptions) -> Result<Commit> {
-        let mut held = self.enter()?;
+        let mut held = self.enter(self.harness.wait())?;
         let version = Version::of(ours);
         let mut commit = match self.base(&held, &options.base)? {
             Some((base, text)) => self.commit_from(&mut held, base, &text, ours)?,
@@ -137,10 +152,10 @@ impl<'h> SharedFile<'h> {
         }
         if commit.outcome == Outcome::Unchanged && version != commit.version {
             // All of it stands there already, among what others wrote.
-            held.unsynced.push(held.history.put_as(version, ours)?);
+            held.keep(version, ours)?;
             self.sync(&mut held)?;
         }
-        if let Some(holder) = self.harness.author().holders().first() {
+        if let Some(holder) = self.harness.author().holders().first().filter(|_| held.keeps) {
             // The text is in place, and what is seen may lag behind.
             let _ = held.history.set_seen(holder, version);
         }
@@ -160,14 +175,14 @@ impl<'h> SharedFile<'h> {
         &self,
         edit: impl FnOnce(&[u8]) -> std::result::Result<Vec<u8>, E>,
     ) -> std::result::Result<Commit, E> {
-        let mut held = self.enter()?;
+        let mut held = self.enter(self.harness.wait())?;
         let text = edit(held.content())?;
         Ok(self.put(&mut held, &text, How::Edit, &Made::default())?)
     }
 
     /// Adds text at the end, on a line of its own.
     pub fn append(&self, text: &[u8]) -> Result<Commit> {
-        let mut held = self.enter()?;
+        let mut held = self.enter(self.harness.wait())?;
         let mut whole = held.content().to_vec();
         if !whole.is_empty() && !whole.ends_with(b"\n") && !text.is_empty() {
             whole.push(b'\n');
@@ -176,88 +191,10 @@ impl<'h> SharedFile<'h> {
         self.put(&mut held, &whole, How::Append, &Made::default())
     }
 
-    /// Puts an older version back in place. That is a commit like any other:
-    /// what it replaces stays in the history.
-    pub fn restore(&self, version: Version) -> Result<Commit> {
-        let mut held = self.enter()?;
-        if version.is_absent() {
-            return self.remove_held(&mut held);
-        }
-        let content = self.content(&held.history, version)?;
-        self.put(&mut held, &content, How::Restore, &Made::default())
-    }
-
-    /// Merges back what writers without a base have swallowed, as far as it was
-    /// not done yet; says how many losses that closed. What any author has seen
-    /// does not change by it.
-    ///
-    /// Of a loss that cannot be merged back whole, what was swallowed goes to a
-    /// conflict copy: that is then what remains open.
-    ///
-    /// # Errors
-    /// A loss whose contents are damaged or gone is named when the others are
-    /// done; it stays open.
-    pub fn restore_lost(&self) -> Result<(usize, Commit)> {
-        let mut held = self.enter()?;
-        let parsed = held.history.records()?;
-        let closed: Vec<u64> =
-            parsed.effective().flat_map(|record| &record.closes).copied().collect();
-        let open = parsed
-            .effective()
-            .filter(|record| record.lost.is_some() && !closed.contains(&record.n));
-        let mut text = held.content().to_vec();
-        let rules = Rules::of(&held.real);
-        let mut made = Made::default();
-        let (mut conflict, mut failed) = (None, None);
-        for loss in open {
-            let replaced = loss.parents.first().copied().unwrap_or(Version::ABSENT);
-            let contents = self
-                .content(&held.history, loss.base.unwrap_or(Version::ABSENT))
-                .and_then(|base| Ok((base, self.content(&held.history, replaced)?)));
-            let (base, replaced) = match contents {
-                Ok(contents) => contents,
-                Err(error) => {
-                    failed = Some(error);
-                    continue;
-                }
-            };
-            let merge = Merge::with_rules(rules, &base, &replaced, &text);
-            if !merge.is_clean() {
-                self.check(&held)?;
-                let (copy, _) = self.keep_copy(&mut held, &replaced)?;
-                conflict = Some(Outcome::Conflict { copy, regions: merge.conflicts().count() });
-            }
-            made.closes.push(loss.n);
-            text = merge.keep_theirs();
-        }
-        let mut commit = if text == held.content() {
-            if !made.closes.is_empty() {
-                let record = Record {
-                    how: How::Restore,
-                    parents: vec![held.now],
-                    closes: made.closes.clone(),
-                    ..self.record(held.now)
-                };
-                held.log.append(record)?;
-                self.sync(&mut held)?;
-            }
-            Commit {
-                version: held.now,
-                outcome: Outcome::Unchanged,
-                swallowed: None,
-                removed_meanwhile: None,
-            }
-        } else {
-            self.put(&mut held, &text, How::Restore, &made)?
-        };
-        commit.outcome = conflict.unwrap_or(commit.outcome);
-        failed.map_or(Ok((made.closes.len(), commit)), Err)
-    }
-
     /// Removes the target. Its history stays, and [`restore`](Self::restore)
     /// brings it back.
     pub fn remove(&self) -> Result<Commit> {
-        self.remove_held(&mut self.enter()?)
+        self.remove_held(&mut self.enter(self.harness.wait())?)
     }
 
     /// The content of a version of this target.
@@ -330,7 +267,10 @@ impl<'h> SharedFile<'h> {
         history.get(version)?.ok_or_else(|| Error::UnknownVersion {
             path: self.path.clone(),
             wanted: version.to_string(),
-            hint: String::new(),
+            hint: match history.pruned_until() {
+                0 => String::new(),
+                _ => " any more: contents that are old, or too many, are pruned".to_owned(),
+            },
         })
     }
 
@@ -347,7 +287,7 @@ impl<'h> SharedFile<'h> {
         }
         if held.now.is_absent() {
             let by = held.log.head().filter(|head| head.how == How::Remove).cloned();
-            let by = by.unwrap_or_else(|| Self::outside(held.now));
+            let by = by.unwrap_or_else(|| Record::outside(held.now, harness::now()));
             let commit = self.put(held, ours, How::Write, &made)?;
             return Ok(Commit { removed_meanwhile: Some(Box::new(by)), ..commit });
         }
@@ -365,7 +305,7 @@ impl<'h> SharedFile<'h> {
         // In the history first, then beside the target: an acknowledged text is
         // never in one place alone.
         let version = Version::of(ours);
-        held.unsynced.push(held.history.put_as(version, ours)?);
+        held.keep(version, ours)?;
         self.sync(held)?;
         let (copy, created) = self.keep_copy(held, ours)?;
         let commit = self.put(held, &merged, How::Conflict, &made).inspect_err(|error| {
@@ -396,7 +336,8 @@ impl<'h> SharedFile<'h> {
         if options.without_base == WithoutBase::Refuse && !held.now.is_absent() {
             return Err(Error::NoBase { path: self.path.clone() });
         }
-        let stale = stale::look(&held.history, held.log.head(), held.content(), ours)?;
+        let head = held.log.head().filter(|_| held.keeps);
+        let stale = stale::look(&held.history, Rules::of(&held.real), head, held.content(), ours)?;
         match stale {
             Some(swallowed) if options.without_base == WithoutBase::Merge => {
                 let text = self.content(&held.history, swallowed.base)?;
@@ -406,7 +347,7 @@ impl<'h> SharedFile<'h> {
                 let made = Made {
                     base: swallowed.as_ref().map(|swallowed| swallowed.base),
                     lost: swallowed.as_ref().map(|swallowed| swallowed.lines.len()),
-
+                    maybe: swallowed.as_ref().is_some_and(|swallowed| swallowed.maybe),
                     ..Made::default()
                 };
                 let commit = self.put(held, ours, How::Write, &made)?;

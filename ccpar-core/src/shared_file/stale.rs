@@ -1,19 +1,18 @@
-//! What a text without a known base was probably made from.
+//! What a text without a known base was probably made from, and what its author
+//! swallowed.
+
+use std::collections::{HashMap, HashSet};
+
+use foldhash::fast::RandomState;
 
 use crate::error::Result;
 use crate::history::{History, Record, Version};
-use crate::merge::{self, Merge};
+use crate::merge::{self, Merge, Rules};
 
 /// How many of the newest versions are compared, and how much of their content:
 /// this runs under the lock, in the path of a plain write.
-const VERSIONS: usize = 32;
-const BYTES: usize = 8 << 20;
-
-/// After how many versions in a row that are no nearer the search ends. A stale
-/// text is the farther from a version the longer its base is behind it, so the
-/// distances fall on the way back to the base; a few may not, where somebody
-/// took a change back.
-const FARTHER: usize = 4;
+const VERSIONS: usize = 64;
+const BYTES: usize = 16 << 20;
 
 /// Lines that a text replaced whose author had probably not seen them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,56 +23,321 @@ pub struct Swallowed {
     pub replaced: Version,
     /// The lines.
     pub lines: Vec<Vec<u8>>,
+    /// Whether that may have been meant: the text is an older version as it
+    /// was, or empty, or as near to what it replaced as to what it was probably
+    /// made from; or it has lines of both.
+    pub maybe: bool,
 }
 
-/// Looks for a recent version that `text` is nearer to than to `head_text`:
-/// then it was made from that one, and the lines that merging would bring back
-/// are swallowed.
+/// A text as its lines, counted, to tell how far others are from it.
+struct Census<'a> {
+    place: HashMap<&'a [u8], u32, RandomState>,
+    count: Vec<u32>,
+    lines: usize,
+}
+
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut start = 0;
+    let ends = memchr::memchr_iter(b'\n', text).chain([text.len()]);
+    ends.map(move |end| &text[std::mem::replace(&mut start, end + 1)..end])
+        .filter(|line| !line.is_empty())
+}
+
+impl<'a> Census<'a> {
+    fn new(text: &'a [u8]) -> Census<'a> {
+        let mut census =
+            Census { place: HashMap::default(), count: Vec::new(), lines: merge::line_count(text) };
+        for line in lines(text) {
+            let next = u32::try_from(census.count.len()).unwrap_or(u32::MAX);
+            let place = *census.place.entry(line).or_insert(next);
+            if place == next {
+                census.count.push(0);
+            }
+            census.count[place as usize] += 1;
+        }
+        census
+    }
+
+    /// How many lines the text has that `other` lacks, and the other way round;
+    /// `None` as soon as the latter are more than `most`.
+    fn distance(&self, other: &[u8], most: usize) -> Option<(usize, usize)> {
+        let mut left = self.count.clone();
+        let (mut common, mut removed) = (0, 0);
+        for line in lines(other) {
+            match self.place.get(line).map(|place| &mut left[*place as usize]) {
+                Some(left @ 1..) => {
+                    *left -= 1;
+                    common += 1;
+                }
+                _ => removed += 1,
+            }
+            if removed > most {
+                return None;
+            }
+        }
+        Some((self.lines - common, removed))
+    }
+}
+
+/// A version that a text may have been made from, and its content.
+pub(super) type Candidate = (Version, Vec<u8>);
+
+/// Decides whether `text` was made from a version other than `replaced`, which
+/// it stands in place of, and if so which lines that swallowed: those that
+/// merging would bring back.
 ///
-/// The distance is the number of lines that one has and the other lacks. In a
-/// tie the newer version wins, and a version of which the text keeps less than
-/// half is no candidate: nothing is called swallowed without a reason.
+/// The distance is the number of lines that one has and the other lacks, and
+/// the nearest of the `candidates`, newest first, is the base. Among equally
+/// near ones the newer wins. If `replaced` itself is as near as the nearest it
+/// is a tie, and a loss only where merging meets no conflict (whoever edits one
+/// line again and again would meet one each time) and where the text has
+/// nothing of `replaced` that the base lacks: who has that had seen it. A
+/// version of which the text keeps less than half is no candidate: nothing is
+/// called swallowed without a reason.
+pub(super) fn infer(
+    rules: Rules,
+    replaced: &Candidate,
+    candidates: impl IntoIterator<Item = Candidate>,
+    text: &[u8],
+) -> Option<Swallowed> {
+    // Whoever kept every line had seen every line.
+    if replaced.0.is_absent() || merge::swallowed(&replaced.1, text).is_empty() {
+        return None;
+    }
+    if text.trim_ascii().is_empty() {
+        let lines = merge::swallowed(&replaced.1, text);
+        let base = Version::ABSENT;
+        return Some(Swallowed { base, replaced: replaced.0, lines, maybe: true });
+    }
+    let census = Census::new(text);
+    let (added, removed) = census.distance(&replaced.1, usize::MAX)?;
+    let limit = added + removed;
+    let mut nearest: Option<(usize, Candidate)> = None;
+    for (version, old) in candidates {
+        let most = nearest.as_ref().map_or(limit, |(distance, _)| distance.saturating_sub(1));
+        let Some((added, removed)) = census.distance(&old, most) else {
+            continue;
+        };
+        let kept = census.lines - added;
+        if added + removed <= most && kept > 0 && kept >= removed {
+            nearest = Some((added + removed, (version, old)));
+        }
+        if nearest.as_ref().is_some_and(|(distance, _)| *distance == 0) {
+            break;
+        }
+    }
+    let Some((distance, (base, old))) = nearest else {
+        return nothing_of_it(replaced, &census);
+    };
+    let merge = Merge::with_rules(rules, &old, text, &replaced.1);
+    if Version::of(&old) != base {
+        // Damaged: then nothing can be told of it.
+        return None;
+    }
+    let had_seen = knows_of(&old, &replaced.1, &census);
+    let tie = distance == limit;
+    if tie && (had_seen || !merge.is_clean()) {
+        return None;
+    }
+    let lines = merge::swallowed(&merge.keep_theirs(), text);
+    let maybe = distance == 0 || tie || had_seen;
+    (!lines.is_empty()).then_some(Swallowed { base, replaced: replaced.0, lines, maybe })
+}
+
+/// How many lines of a text are missing at least from one whose author had read
+/// it half done, and how many that author may have added. Of shorter texts
+/// nothing can be told: each may be another text altogether, like a number that
+/// is counted up.
+const MISSING: usize = 4;
+const OWN: usize = 4;
+
+/// How much of a line there must be at least to see that it is cut off.
+const CUT: usize = 6;
+
+/// A few lines, and none of them of what they replaced: their author had read the
+/// file while another was about to fill it, or means them to be all.
+fn nothing_of_it(replaced: &Candidate, text: &Census<'_>) -> Option<Swallowed> {
+    if text.lines > OWN || merge::line_count(&replaced.1) < MISSING {
+        return None;
+    }
+    if lines(&replaced.1).any(|line| text.place.contains_key(line)) {
+        return None;
+    }
+    let lines = lines(&replaced.1).map(<[u8]>::to_vec).collect();
+    Some(Swallowed { base: Version::ABSENT, replaced: replaced.0, lines, maybe: true })
+}
+
+/// How much of `whole` the author of `text` had read, if it read the file while
+/// another was filling it: the text begins as `whole` does, goes on with a few
+/// lines of its own, and has none of the many lines that follow in `whole`. Says
+/// too whether that is sure: the text has a line that is cut off.
+pub(super) fn read_half_done<'w>(whole: &'w [u8], text: &[u8]) -> Option<(&'w [u8], bool)> {
+    let shared = whole.iter().zip(text).take_while(|(a, b)| a == b).count();
+    // Where the author's own text begins a line of `whole` may be cut off, or
+    // begin with the same bytes by chance.
+    let start = whole[..shared].iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+    let cut = shared - start >= CUT && text.get(shared).is_none_or(|byte| *byte == b'\n');
+    let read = if cut { shared } else { start };
+    let rest: Vec<&[u8]> = lines(&whole[start..]).skip(1).collect();
+    let own = Census::new(text.get(read..).unwrap_or_default());
+    let has = rest.iter().any(|line| own.place.contains_key(line));
+    (read > 0 && rest.len() >= MISSING && own.lines <= OWN && !has).then(|| (&whole[..read], cut))
+}
+
+/// The nearest of some versions, of which there is at least one.
+pub(super) fn nearest(text: &[u8], versions: impl IntoIterator<Item = Candidate>) -> Candidate {
+    let census = Census::new(text);
+    let mut nearest = None;
+    let mut most = usize::MAX;
+    for candidate in versions {
+        let distance = census.distance(&candidate.1, most).map(|(added, removed)| added + removed);
+        if nearest.is_none() || distance.is_some_and(|distance| distance < most) {
+            most = distance.unwrap_or(usize::MAX);
+            nearest = Some(candidate);
+        }
+    }
+    let whole = nearest.filter(|(version, text)| Version::of(text) == *version);
+    whole.unwrap_or((Version::ABSENT, Vec::new()))
+}
+
+/// Whether a text has a line of words that `replaced` has too and that their
+/// base lacks.
+fn knows_of(base: &[u8], replaced: &[u8], text: &Census<'_>) -> bool {
+    const WORDS: usize = 4;
+    let base: HashSet<&[u8], RandomState> = lines(base).collect();
+    lines(replaced).any(|line| {
+        line.iter().filter(|byte| byte.is_ascii_alphanumeric()).count() >= WORDS
+            && text.place.contains_key(line)
+            && !base.contains(line)
+    })
+}
+
+/// The recent versions of a target but for those in `aside`, newest first, each
+/// once, without those whose content is gone. Whether a content is whole is for
+/// the one that is chosen to be asked.
+pub(super) fn candidates<'h>(
+    history: &'h History,
+    records: &[Record],
+    aside: &[Version],
+) -> impl Iterator<Item = Candidate> + use<'h> {
+    let mut looked_at = vec![Version::ABSENT];
+    looked_at.extend(aside);
+    let versions: Vec<Version> = records
+        .iter()
+        .map(|record| record.version)
+        .filter(|version| {
+            let new = !looked_at.contains(version);
+            looked_at.push(*version);
+            new
+        })
+        .collect();
+    let mut read = 0;
+    versions
+        .into_iter()
+        .map_while(move |version| {
+            let content = (read <= BYTES).then(|| history.get_unchecked(version))?;
+            read += content.as_ref().map_or(0, |text| text.as_ref().map_or(0, Vec::len));
+            Some(Some((version, content.ok()??)))
+        })
+        .flatten()
+}
+
+/// Looks for a recent version that `text` is nearer to than to `head_text`, the
+/// content of the newest record.
 pub(super) fn look(
     history: &History,
+    rules: Rules,
     head: Option<&Record>,
     head_text: &[u8],
     text: &[u8],
 ) -> Result<Option<Swallowed>> {
     let Some(head) = head else { return Ok(None) };
-    // Whoever kept every line had seen every line.
-    if head.version.is_absent() || merge::swallowed(head_text, text).is_empty() {
+    // Nothing at all was said aloud: that is meant.
+    let meant = head.version.is_absent() || text.is_empty();
+    if meant || merge::swallowed(head_text, text).is_empty() {
         return Ok(None);
     }
-    let (added, removed) = merge::distance(head_text, text);
-    let mut nearest = (added + removed, None);
-    let mut read = 0;
-    let mut looked_at = vec![head.version, Version::ABSENT];
-    let mut farther = 0;
-    for record in history.recent(VERSIONS)? {
-        if farther == FARTHER || read > BYTES {
-            break;
-        }
-        if looked_at.contains(&record.version) {
-            continue;
-        }
-        looked_at.push(record.version);
-        // A content that is gone or damaged is no candidate.
-        let Ok(Some(old)) = history.get(record.version) else {
-            continue;
+    let replaced = (head.version, head_text.to_vec());
+    let records = history.recent(VERSIONS)?;
+    let loss = infer(rules, &replaced, candidates(history, &records, &[head.version]), text);
+    // Nor is another text altogether a stale one.
+    Ok(loss.filter(|loss| !loss.base.is_absent()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is swallowed by a text in place of the last of these versions, and
+    /// whether that is sure.
+    fn told(versions: &[&str], text: &str) -> Option<(Vec<String>, bool)> {
+        let known = |text: &&str| (Version::of(text.as_bytes()), text.as_bytes().to_vec());
+        let (replaced, before) = versions.split_last().expect("there is one");
+        let candidates = before.iter().rev().map(known);
+        let loss = infer(Rules::Lines, &known(replaced), candidates, text.as_bytes())?;
+        let text = |line: &Vec<u8>| String::from_utf8_lossy(line).into_owned();
+        Some((loss.lines.iter().map(text).collect(), !loss.maybe))
+    }
+
+    #[test]
+    fn the_nearest_version_is_the_base() {
+        let all = ["a\nb\nc\n", "a\nb\nc\nlong line\n", "a\nb\nc\nlong line\nnext line\n"];
+        let lost = |lines: &[&str], sure| {
+            Some((lines.iter().map(ToString::to_string).collect::<Vec<_>>(), sure))
         };
-        read += old.len();
-        let (added, removed) = merge::distance(&old, text);
-        let kept = merge::line_count(&old) - removed;
-        farther += 1;
-        if added + removed < nearest.0 && kept > 0 && kept >= removed {
-            farther = 0;
-            nearest = (added + removed, Some((record.version, old)));
-        }
+        // Nothing is missing; the last is missing; both are.
+        assert_eq!(told(&all, "a\nb\nc\nlong line\nnext line\nx\n"), None);
+        assert_eq!(told(&all, "a\nb\nc\nlong line\nmine\n"), lost(&["next line"], true));
+        assert_eq!(told(&all, "a\nb\nc\nmine\n"), lost(&["long line", "next line"], true));
+        // An old text as it was may have been put back.
+        assert_eq!(told(&all, "a\nb\nc\n"), lost(&["long line", "next line"], false));
+        assert_eq!(told(&all, ""), lost(&["a", "b", "c", "long line", "next line"], false));
+        // Who has the last line had seen the one that is missing.
+        assert_eq!(told(&all, "a\nb\nc\nnext line\nmine\n"), None);
+        // Another text, and another text altogether.
+        assert_eq!(told(&all, "x\ny\nz\nb\n"), None);
+        let all_of_it = lost(&["a", "b", "c", "long line", "next line"], false);
+        assert_eq!(told(&all, "x\ny\nz\n"), all_of_it);
+        assert_eq!(told(&all, "1\n2\n3\n4\n5\n"), None);
+        assert_eq!(told(&["{\"a\": 1}\n"], "{\"a\": 2}\n"), None);
     }
-    let Some((base, old)) = nearest.1 else {
-        return Ok(None);
-    };
-    let merged = Merge::new(&old, text, head_text).keep_theirs();
-    let lines = merge::swallowed(&merged, text);
-    Ok((!lines.is_empty()).then_some(Swallowed { base, replaced: head.version, lines }))
+
+    #[test]
+    fn a_file_that_was_read_while_it_was_filled_is_the_base_as_far_as_it_was_read() {
+        let whole = (0..20).map(|n| format!("line {n}\n")).collect::<Vec<_>>().concat();
+        let half = "line 0\nline 1\nline 2\n";
+        let read = |text: &str| {
+            read_half_done(whole.as_bytes(), text.as_bytes())
+                .map(|(read, sure)| (String::from_utf8_lossy(read).into_owned(), sure))
+        };
+        for own in ["mine\n", "linemine\n", "line 3mine\n", "mine\nmore\n"] {
+            assert_eq!(read(&format!("{half}{own}")), Some((half.to_owned(), false)), "{own}");
+        }
+        // A line that is cut off nobody writes.
+        let long = "line 0\na line of many words\nx\ny\nz\nq\n";
+        let told = read_half_done(long.as_bytes(), b"line 0\na line of\nmine\n");
+        assert_eq!(told, Some((&b"line 0\na line of"[..], true)));
+        for no in [&whole[..], "mine\n", "line 0\na\nb\nc\nd\ne\n", "line 0\nx\nline 9\n"] {
+            assert_eq!(read(no), None, "{no}");
+        }
+        // The end dropped on purpose.
+        let but_two = (0..18).map(|n| format!("line {n}\n")).collect::<Vec<_>>().concat();
+        assert_eq!(read(&format!("{but_two}x\n")), None);
+    }
+
+    #[test]
+    fn a_tie_is_a_loss_that_may_be_meant_and_none_where_lines_are_edited() {
+        // Made from either with two lines dropped.
+        let all = ["a\nb\nc\nd\ne\nf\ng\n", "new line\na\nb\nd\ne\nf\ng\n"];
+        let lost = told(&all, "a\nb\nd\ne\ng\n").expect("a tie");
+        assert_eq!(lost, (vec!["new line".to_owned()], false));
+        assert_eq!(told(&["n: 1\nx\n", "n: 2\nx\n"], "n: 3\nx\n"), None);
+    }
+
+    #[test]
+    fn the_distance_counts_each_line_as_often_as_it_stands_there() {
+        let census = Census::new(b"a\na\n\nb\n");
+        assert_eq!(census.distance(b"a\nb\nb\nc\n", usize::MAX), Some((1, 2)));
+        assert_eq!(census.distance(b"a\nb\nb\nc\n", 1), None);
+    }
 }

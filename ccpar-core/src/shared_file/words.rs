@@ -84,6 +84,14 @@ pub struct Commit {
     pub removed_meanwhile: Option<Box<Record>>,
 }
 
+impl Commit {
+    /// The target held this already.
+    pub(super) fn unchanged(version: Version) -> Commit {
+        let outcome = Outcome::Unchanged;
+        Commit { version, outcome, swallowed: None, removed_meanwhile: None }
+    }
+}
+
 /// How a commit came out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {

@@ -79,6 +79,19 @@ fn a_torn_last_line_is_cut_off_and_a_broken_one_passed_over() {
 }
 
 #[test]
+fn a_log_that_died_before_it_said_whose_it_is_says_so_at_the_next_write() {
+    let world = World::new();
+    let session = world.session(None);
+    let file = session.file(world.path("notes.md"));
+    let _ = commit(&file, "one\n");
+    outside(&log_file(&world), "{\"format\":1,\"targ");
+    assert_eq!(session.targets(None).unwrap().0.len(), 0);
+    let _ = commit(&file, "one\ntwo\n");
+    assert_eq!(session.targets(None).unwrap().0.len(), 1);
+    assert_eq!(file.history().unwrap().records().unwrap().broken.len(), 0);
+}
+
+#[test]
 fn a_log_of_a_newer_format_is_left_alone() {
     let world = World::new();
     let session = world.session(None);

@@ -128,3 +128,71 @@ fn two_sessions_that_both_saw_no_file_create_it_together() {
     }
     assert_eq!(world.text("new.md"), "- a\n- b\n");
 }
+
+/// Not a test of its own: prunes and looks until its stdin ends. What was put a
+/// while ago it makes old first.
+#[test]
+fn pruner() {
+    use std::time::{Duration, SystemTime};
+    let Some(path) = argument(0) else { return };
+    let none = ccpar_core::Limits { age: Duration::ZERO, bytes: 0 };
+    let harness = harness(&worker_root(), None).with_limits(none);
+    let file = harness.file(path);
+    let end = std::thread::spawn(|| std::io::stdin().read_to_end(&mut Vec::new()));
+    let mut pruned = 0;
+    while !end.is_finished() {
+        let folders = std::fs::read_dir(worker_root().join("history"));
+        for folder in folders.into_iter().flatten().flatten() {
+            for content in std::fs::read_dir(folder.path()).unwrap().flatten() {
+                let now = SystemTime::now();
+                let Ok(touched) = content.metadata().and_then(|metadata| metadata.modified())
+                else {
+                    continue;
+                };
+                let name = content.file_name().into_string().unwrap();
+                let old = now.duration_since(touched).is_ok_and(|age| age.as_millis() > 700);
+                if old && name.len() == 64 {
+                    let file = std::fs::File::options().write(true).open(content.path());
+                    let _ = file.and_then(|f| f.set_modified(now - Duration::from_secs(86_400)));
+                }
+            }
+        }
+        pruned += file.prune().unwrap().contents;
+        let _ = file.settle().unwrap();
+        let _ = harness.survey().unwrap();
+    }
+    println!("\npruned {pruned}");
+}
+
+#[test]
+fn processes_that_prune_look_and_commit_at_once_lose_nothing() {
+    let world = World::new();
+    let path = world.write("notes.md", "# Notes\n");
+    let pruners: Vec<_> = (0..2).map(|_| world.worker("pruner", &[path.as_os_str()])).collect();
+    let committers: Vec<_> = (0..2)
+        .map(|n| {
+            let who = format!("s{n}");
+            let words = [path.as_os_str(), who.as_ref(), "append".as_ref(), "400".as_ref()];
+            world.worker("worker", &words)
+        })
+        .collect();
+    for worker in committers {
+        let output = worker.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+    let mut pruned = 0;
+    for mut pruner in pruners {
+        drop(pruner.stdin.take());
+        let output = pruner.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{said}");
+        let count = said.lines().find_map(|line| line.strip_prefix("pruned ")).unwrap();
+        pruned += count.parse::<usize>().unwrap();
+    }
+    let lines: BTreeSet<String> = world.text("notes.md").lines().map(str::to_owned).collect();
+    assert_eq!(lines.len(), 801);
+    assert!(pruned > 0, "nothing was pruned");
+    let session = world.session(None);
+    let parsed = session.file(&path).history().unwrap().records().unwrap();
+    assert_eq!((parsed.broken.len(), parsed.effective().count()), (0, 801));
+}

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use ccpar_core::{Author, Base, Commit, CommitOptions, Durability, Harness, SharedFile};
+use ccpar_core::{Author, Base, Commit, CommitOptions, Durability, Harness, Settled, SharedFile};
 
 /// A temporary folder with a root in it.
 pub(crate) struct World {
@@ -73,6 +73,17 @@ pub(crate) fn harness(root: &Utf8Path, session: Option<&str>) -> Harness {
 #[expect(clippy::disallowed_methods, reason = "this is the outside writer")]
 pub(crate) fn outside(path: &Path, text: impl AsRef<[u8]>) {
     std::fs::write(path, text).unwrap();
+}
+
+/// Looks at a file. A lock may be held a moment longer than its holder lives, by
+/// a process that another test is starting.
+pub(crate) fn look(file: &SharedFile<'_>) -> Settled {
+    loop {
+        match file.settle().unwrap() {
+            Settled::Busy => std::thread::yield_now(),
+            settled => return settled,
+        }
+    }
 }
 
 /// Commits against what the session has seen.

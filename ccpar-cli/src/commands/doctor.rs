@@ -1,0 +1,162 @@
+//! `ccpar doctor`
+
+use std::time::Duration;
+
+use ccpar_core::history::{Pruned, forget_seen};
+use ccpar_core::{Harness, Limits};
+use clap::Args;
+use serde::Serialize;
+
+use crate::context::{self, Writing};
+use crate::exit::{Exit, Failure};
+use crate::{output, when};
+
+/// Check what ccpar keeps, and mend what can be
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Holds each content against its hash, reads each line of each log, and looks for
+what is missing. What it mends it copies to the folder `doctor` of its root first.
+
+With --prune it removes what is older, or more, than is to be kept. Each commit
+does that now and then by itself.
+
+Exit: 0 in order, or mended; 1 something cannot be mended; 2 trouble
+
+Example: ccpar doctor --dry-run")]
+pub(crate) struct Arguments {
+    /// Only say what is wrong
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+
+    /// Remove what is older or more than is to be kept, instead of checking
+    #[arg(long, conflicts_with = "dry_run")]
+    prune: bool,
+
+    /// Keep contents for so many days [default: 90, or what config.json says]
+    #[arg(long, value_name = "DAYS", requires = "prune")]
+    keep_days: Option<u32>,
+
+    /// Keep so many MiB of contents per file [default: 64, or what config.json says]
+    #[arg(long, value_name = "MIB", requires = "prune")]
+    keep_mib: Option<u32>,
+
+    #[command(flatten)]
+    writing: Writing,
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    path: &'a str,
+    line: u64,
+    problem: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mended: Option<&'a str>,
+    dry_run: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let harness = context::writing(&arguments.writing)?;
+    if arguments.prune {
+        return prune(harness, arguments);
+    }
+    let stamp = when::file_stamp();
+    let findings = harness.examine(!arguments.dry_run, &stamp)?;
+    let (mut exit, mut mended) = (Exit::Done, 0);
+    for finding in &findings {
+        let finding = match finding {
+            Ok(finding) => finding,
+            Err(error) => {
+                exit = Exit::Trouble;
+                output::say(error.to_string());
+                continue;
+            }
+        };
+        if finding.mended.is_some() {
+            mended += 1;
+        } else if exit == Exit::Done {
+            exit = Exit::No;
+        }
+        let path = finding.path.to_string_lossy();
+        if arguments.writing.how.json {
+            output::json(&Json {
+                path: &path,
+                line: finding.line,
+                problem: &finding.problem,
+                mended: finding.mended.as_deref(),
+                dry_run: arguments.dry_run,
+            })?;
+            continue;
+        }
+        let line = match finding.line {
+            0 => String::new(),
+            line => format!(", line {line}"),
+        };
+        let remedy = finding.mended.as_deref().unwrap_or("it cannot be mended");
+        let row = format!(
+            "`{}`{line}: {}\n    {}{remedy}\n",
+            output::path(&finding.path),
+            output::line(finding.problem.as_bytes()),
+            if arguments.dry_run && finding.mended.is_some() { "would mend: " } else { "" },
+        );
+        output::data(row.as_bytes())?;
+    }
+    let found = findings.len();
+    if found == 0 {
+        output::say("all is in order");
+    } else if arguments.dry_run {
+        output::say(format!("{}, {mended} can be mended", output::count(found, "problem")));
+    } else {
+        output::say(format!("{}, {mended} mended", output::count(found, "problem")));
+        let copies = harness.root().join("doctor").join(&stamp);
+        if copies.exists() {
+            output::say(format!("what was touched is copied to `{copies}`"));
+        }
+    }
+    Ok(exit)
+}
+
+fn prune(harness: Harness, arguments: &Arguments) -> Result<Exit, Failure> {
+    const DAY: u64 = 24 * 3600;
+    let limits = harness.limits();
+    let days = arguments.keep_days.map(|days| Duration::from_secs(u64::from(days) * DAY));
+    let harness = harness.with_limits(Limits {
+        age: days.unwrap_or(limits.age),
+        bytes: arguments.keep_mib.map_or(limits.bytes, |mib| u64::from(mib) << 20),
+    });
+    let (targets, mut trouble) = context::known_targets(&harness, None)?;
+    let mut all = Pruned::default();
+    for target in &targets {
+        match harness.file(target).prune() {
+            Ok(pruned) => {
+                all.contents += pruned.contents;
+                all.bytes += pruned.bytes;
+                all.lines += pruned.lines;
+            }
+            Err(error) => {
+                trouble = true;
+                Failure::from(error).report();
+            }
+        }
+    }
+    let forgotten = forget_seen(harness.root(), when::now());
+    if arguments.writing.how.json {
+        #[derive(Serialize)]
+        struct Json {
+            contents: usize,
+            bytes: u64,
+            lines: usize,
+            seen: usize,
+        }
+        let Pruned { contents, bytes, lines } = all;
+        output::json(&Json { contents, bytes, lines, seen: forgotten })?;
+    } else {
+        output::say(format!(
+            "removed {} ({} KiB), {} of logs, {} of what was seen",
+            output::count(all.contents, "content"),
+            all.bytes.div_ceil(1024),
+            output::count(all.lines, "line"),
+            output::count(forgotten, "note"),
+        ));
+    }
+    Ok(if trouble { Exit::Trouble } else { Exit::Done })
+}

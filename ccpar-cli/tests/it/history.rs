@@ -1,0 +1,295 @@
+//! The verbs that look back: what a user types, and gets.
+
+use serde_json::Value;
+
+use crate::support::{CCPAR, Home, Ran, run};
+
+fn json(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// A write by a session, which is merged if it has read.
+fn write(home: &Home, path: &str, session: &str, text: &str) {
+    home.pipe(&["locked-write", path, "--session", session], text).quiet();
+}
+
+/// Milliseconds that pass, so that times differ.
+fn tick() {
+    std::thread::sleep(std::time::Duration::from_millis(3));
+}
+
+/// A stale outside write that swallowed a line of session `ada`.
+fn with_a_loss() -> Home {
+    let home = Home::new();
+    home.pipe(&["locked-write", "my notes.md"], "a\nb\nc\n").quiet();
+    home.ccpar(&["locked-read", "my notes.md", "--session", "ada"]).quiet();
+    write(&home, "my notes.md", "ada", "a\nb\nc\nfrom ada\n");
+    home.write("my notes.md", "a\nb\nc\nmine\n");
+    home
+}
+
+#[test]
+fn log_lists_all_files_or_one_by_time_session_and_number() {
+    let home = Home::new();
+    write(&home, "a.md", "s", "1\n");
+    tick();
+    write(&home, "b.md", "t", "2\n");
+    tick();
+    write(&home, "a.md", "s", "1\n3\n");
+    let all = home.ccpar(&["log"]).quiet();
+    let rows: Vec<&str> = all.lines().collect();
+    assert_eq!(rows.len(), 3, "{all}");
+    assert!(rows[0].ends_with("a.md") && rows[1].ends_with("b.md"), "{all}");
+    assert_eq!(home.ccpar(&["log", "--session", "t"]).quiet().lines().count(), 1);
+    assert_eq!(home.ccpar(&["log", "-n", "1"]).quiet().lines().count(), 1);
+    assert_eq!(home.ccpar(&["log", "--since", "1h"]).quiet().lines().count(), 3);
+    assert_eq!(home.ccpar(&["log", "."]).quiet(), all);
+    home.ccpar(&["log", "--since", "2999-01-01"]).ended(0, "no version is as asked for");
+    home.ccpar(&["log", "--since", "soon"]).ended(2, "`soon` is no time");
+
+    let objects = json(&home.ccpar(&["log", "a.md", "--json", "-p"]).quiet());
+    assert_eq!(objects.len(), 2);
+    assert_eq!(objects[0]["session"], "s");
+    assert_eq!(objects[0]["n"], 2);
+    assert!(objects[0]["patch"].as_str().unwrap().ends_with("@@ -1 +1,2 @@\n 1\n+3\n"));
+    let patch = home.ccpar(&["log", "a.md", "-p", "-n", "1"]).quiet();
+    assert!(patch.contains("\n+3\n") && !patch.contains('\u{1b}'), "{patch}");
+}
+
+#[test]
+fn diff_says_what_changed_and_patch_can_read_it() {
+    let home = Home::new();
+    for text in ["1\n2\n3\n", "1\nX\n3\n", "1\nX\n3\n4"] {
+        home.pipe(&["locked-write", "n.md"], text).quiet();
+    }
+    let last = home.ccpar(&["diff", "n.md"]).quiet();
+    assert!(last.ends_with("\n 3\n+4\n\\ No newline at end of file\n"), "{last}");
+    assert!(home.ccpar(&["diff", "n.md@1", "@2"]).quiet().ends_with("-2\n+X\n 3\n"));
+    assert_eq!(home.ccpar(&["diff", "n.md@3"]).quiet(), "");
+    home.sh("ccpar show n.md@1 > old; ccpar diff n.md@1 > d; patch -s old < d; cmp old n.md")
+        .quiet();
+    let object = &json(&home.ccpar(&["diff", "n.md@1", "3", "--json"]).quiet())[0];
+    assert!(object["diff"].as_str().unwrap().contains("+X\n"), "{object}");
+    home.ccpar(&["diff", "n.md@9"]).ended(2, "newest is 3");
+    home.ccpar(&["diff", "other.md"]).ended(2, "no history");
+    // A name may hold an `@` of its own.
+    home.pipe(&["locked-write", "n@2"], "x\n").quiet();
+    assert!(home.ccpar(&["diff", "n@2"]).quiet().ends_with("+x\n"));
+}
+
+#[test]
+fn blame_names_session_branch_and_time_of_each_line() {
+    let home = Home::new();
+    home.sh("mkdir -p .git && echo 'ref: refs/heads/feat/x' > .git/HEAD").quiet();
+    write(&home, "n.md", "s", "one\ntwo\n");
+    write(&home, "n.md", "t", "zero\none\n");
+    home.ccpar(&["restore", "n.md@1"]).quiet();
+    home.write("n.md", "one\ntwo\nthree\n");
+    let text = home.ccpar(&["blame", "n.md"]).quiet();
+    let rows: Vec<&str> = text.lines().collect();
+    assert!(rows[0].contains("s on feat/x") && rows[0].ends_with("  one"), "{text}");
+    assert!(rows[1].contains("s on feat/x") && rows[1].ends_with("  two"), "restored: {text}");
+    assert!(rows[2].contains("outside"), "{text}");
+    let objects = json(&home.ccpar(&["blame", "n.md@2", "--json"]).quiet());
+    let told: Vec<_> = objects.iter().map(|line| (&line["text"], &line["session"])).collect();
+    assert_eq!(told, [(&"zero".into(), &"t".into()), (&"one".into(), &"s".into())]);
+    home.ccpar(&["blame", "other.md"]).ended(0, "no history");
+}
+
+#[test]
+fn a_loss_is_named_with_both_authors_and_comes_back_by_the_command_that_is_printed() {
+    let home = with_a_loss();
+    let ran = home.ccpar(&["lost"]).ended(0, "ccpar restore --lost ");
+    assert!(
+        ran.stdout.starts_with("my notes.md: 1 line overwritten unseen by version 3 "),
+        "{ran:?}"
+    );
+    assert!(
+        ran.stdout.contains("of session ada") && ran.stdout.ends_with("    from ada\n"),
+        "{ran:?}"
+    );
+    let object = &json(&home.ccpar(&["lost", "my notes.md", "--json"]).quiet())[0];
+    assert_eq!(object["lines"][0]["text"], "from ada");
+    assert_eq!(object["lines"][0]["writer"]["session"], "ada");
+    assert_eq!(object["by"]["how"], "outside");
+    let dry = home.ccpar(&["restore", "--lost", "my notes.md", "--dry-run"]).ended(0, "1 line");
+    assert_eq!(dry.stdout, "+from ada\n");
+    assert_eq!(home.text("my notes.md"), "a\nb\nc\nmine\n");
+    let command =
+        ran.stderr.lines().last().unwrap().split_once(": ").unwrap().1.split_once(": ").unwrap().1;
+    home.sh(command).ended(0, "put back");
+    assert_eq!(home.text("my notes.md"), "a\nb\nc\nmine\nfrom ada\n");
+    home.sh(command).ended(0, "nothing is lost");
+    home.ccpar(&["lost"]).ended(0, "nothing is lost");
+}
+
+#[test]
+fn a_loss_that_was_meant_is_dismissed() {
+    let home = with_a_loss();
+    home.ccpar(&["lost", "--dismiss"]).ended(2, "required");
+    home.ccpar(&["lost", "my notes.md", "--dismiss", "--only", "9"]).ended(0, "no such loss");
+    home.ccpar(&["lost", "my notes.md", "--dismiss"]).ended(0, "dismissed 1 loss");
+    home.ccpar(&["lost", "my notes.md", "--dismiss"]).ended(0, "no such loss");
+    home.ccpar(&["lost"]).ended(0, "nothing is lost");
+    assert!(home.ccpar(&["log", "my notes.md"]).quiet().contains("dismiss"));
+}
+
+#[test]
+fn each_verb_that_looks_says_what_an_outside_writer_swallowed() {
+    for words in [
+        &["log", "my notes.md"][..],
+        &["show", "my notes.md@1"],
+        &["diff", "my notes.md"],
+        &["blame", "my notes.md"],
+        &["locked-read", "my notes.md", "--session", "s"],
+    ] {
+        let home = with_a_loss();
+        let said = "had not seen 1 line; put back with: ccpar restore --lost 'my notes.md'";
+        home.ccpar(words).ended(0, said);
+        // Once.
+        home.ccpar(words).quiet();
+    }
+}
+
+#[test]
+fn status_names_what_needs_somebody_and_nothing_else() {
+    let home = with_a_loss();
+    home.pipe(&["locked-write", "fine.md"], "k: 1\n").quiet();
+    for (name, text) in [("s.json", "{\"a\": 1}\n"), ("e.md", "text\n"), ("gone.md", "x\n")] {
+        home.pipe(&["locked-write", name], text).quiet();
+    }
+    home.ccpar(&["status"]).ended(0, "5 known files, 1 to look at");
+    home.write("s.json", "{\"a\": }\n");
+    home.write("e.md", "");
+    home.sh("rm gone.md").quiet();
+    home.write("base.md", "k: 0\n");
+    home.pipe(&["locked-write", "fine.md", "--base", "base.md"], "k: 2\n").ended(1, "conflict");
+    for again in [false, true] {
+        let ran = home.ccpar(&["status"]).ended(0, "5 known files, 5 to look at");
+        for said in [
+            "1 line overwritten by somebody who had not seen",
+            "no longer parses as JSON",
+            "was emptied",
+            "was removed, as seen",
+            "conflict copy `fine.md.conflict-ours-",
+        ] {
+            assert!(ran.stdout.contains(said), "{again} {said}: {ran:?}");
+        }
+    }
+    let objects = json(&home.ccpar(&["status", "--json"]).quiet());
+    assert_eq!(objects.len(), 5);
+    // What is damaged or gone comes back by its path alone.
+    for (name, text) in [("s.json", "{\"a\": 1}\n"), ("e.md", "text\n"), ("gone.md", "x\n")] {
+        home.ccpar(&["restore", name]).ended(0, "was in order");
+        assert_eq!(home.text(name), text);
+        home.ccpar(&["restore", name]).ended(2, "in order");
+    }
+    home.sh("rm fine.md.conflict-*; ccpar restore --lost 'my notes.md' 2>&1").quiet();
+    home.ccpar(&["status"]).ended(0, "5 known files, all in order");
+}
+
+#[test]
+fn a_folder_goes_back_to_a_time_with_all_that_was_deleted_in_it() {
+    let home = Home::new();
+    for n in 0..23 {
+        write(&home, &format!("memory/n{n}.md"), "s", &format!("note {n}\n"));
+    }
+    write(&home, "other.md", "s", "other\n");
+    tick();
+    let at = home.sh("date -u +%FT%T.%NZ").quiet();
+    tick();
+    write(&home, "memory/new.md", "s", "new\n");
+    home.write("memory/n1.md", "changed\n");
+    home.write("other.md", "changed\n");
+    home.sh("rm memory/n[2-9].md memory/n1?.md memory/n2?.md").quiet();
+    let restore = |more: &[&str]| -> Ran {
+        home.ccpar(&[&["restore", "memory", "--at", at.trim()], more].concat())
+    };
+    let dry = restore(&["--dry-run"]).ended(0, "created since then: 1 file (memory/new.md)");
+    assert_eq!(dry.stdout.lines().count(), 22, "{dry:?}");
+    assert!(dry.stdout.contains("would restore +1 -1     memory/n1.md\n"), "{dry:?}");
+    assert_eq!(home.text("memory/n1.md"), "changed\n");
+    let objects = json(&restore(&["--dry-run", "--json"]).stdout);
+    assert_eq!(objects.iter().filter(|object| object["dry_run"] == true).count(), 22);
+    // The folder itself may be gone too.
+    home.sh("mv memory/new.md . && rm -r memory && mkdir memory && mv new.md memory").quiet();
+    home.sh("rm memory/new.md; rmdir memory").quiet();
+    let done = restore(&[]);
+    assert_eq!((done.code, done.stdout.lines().count()), (0, 23), "{done:?}");
+    for n in 0..23 {
+        assert_eq!(home.text(&format!("memory/n{n}.md")), format!("note {n}\n"));
+    }
+    assert_eq!(home.text("other.md"), "changed\n");
+    restore(&[]).ended(0, "nothing to put back");
+    // What it replaced is there still.
+    assert_eq!(home.ccpar(&["show", "memory/n1.md@2"]).quiet(), "changed\n");
+    home.ccpar(&["restore", "memory"]).ended(2, "is a folder, and no time is named");
+    home.ccpar(&["restore", "nope", "--at", "1h"]).ended(2, "no file in `nope` has a history");
+}
+
+#[test]
+fn what_a_session_wrote_is_taken_back_everywhere() {
+    let home = Home::new();
+    for session in ["s", "t"] {
+        home.ccpar(&["locked-read", "n.md", "--session", session]);
+    }
+    write(&home, "n.md", "t", "one\n");
+    home.ccpar(&["locked-read", "n.md", "--session", "s"]).quiet();
+    write(&home, "n.md", "s", "bad\none\n");
+    home.ccpar(&["locked-read", "n.md", "--session", "t"]).quiet();
+    write(&home, "n.md", "t", "bad\none\ngood\n");
+    write(&home, "created.md", "s", "x\n");
+    let dry = home.ccpar(&["restore", "--session", "s", "--dry-run"]).quiet();
+    assert!(dry.contains("would remove  +0 -1     created.md\n"), "{dry}");
+    assert!(dry.contains("would restore +0 -1     n.md\n"), "{dry}");
+    assert_eq!(home.text("n.md"), "bad\none\ngood\n");
+    let done = home.ccpar(&["restore", "--session", "s"]).quiet();
+    assert!(done.contains("put back      +0 -1     n.md\n"), "{done}");
+    assert_eq!(home.text("n.md"), "one\ngood\n");
+    assert!(!home.path("created.md").exists());
+    home.ccpar(&["restore", "--session", "s"]).ended(0, "nothing to put back");
+    home.ccpar(&["restore", "n.md", "--session", "nobody"]).ended(0, "nothing to put back");
+}
+
+#[test]
+fn restore_of_one_version_can_be_tried_first() {
+    let home = Home::new();
+    for text in ["one\n", "two\n"] {
+        home.pipe(&["locked-write", "n.md"], text).quiet();
+    }
+    let dry = home.ccpar(&["restore", "n.md@1", "--dry-run"]).quiet();
+    assert_eq!(dry, "would restore +1 -1     n.md\n");
+    assert_eq!(home.text("n.md"), "two\n");
+    home.ccpar(&["restore", "n.md@7"]).ended(2, "newest is 2");
+    home.ccpar(&["restore"]).ended(2, "required");
+}
+
+#[test]
+fn a_damaged_history_is_named_and_the_others_are_shown() {
+    let home = Home::new();
+    for name in ["a.md", "b.md", "c.md"] {
+        home.pipe(&["locked-write", name], "x\n").quiet();
+    }
+    home.sh("for f in .claude/ccpar/history/a.md-*/log.jsonl; do echo junk > $f; done").quiet();
+    home.sh("for f in .claude/ccpar/history/b.md-*/log.jsonl; do echo junk >> $f; done").quiet();
+    for verb in ["log", "lost"] {
+        let ran = home.ccpar(&[verb]).ended(2, "whose history this is cannot be read");
+        assert!(ran.stderr.contains("a.md-"), "{ran:?}");
+    }
+    let ran = home.ccpar(&["log"]).ended(2, "b.md`: line 3 of its log cannot be read");
+    assert_eq!(ran.stdout.lines().count(), 2, "{ran:?}");
+    let ran = home.ccpar(&["status"]).ended(2, "3 known files");
+    assert!(ran.stdout.contains("1 line of its log cannot be read"), "{ran:?}");
+}
+
+#[test]
+fn colour_is_for_terminals_alone() {
+    let home = with_a_loss();
+    for words in [&["log"][..], &["log", "-p"], &["lost"], &["status"], &["diff", "my notes.md"]] {
+        let ran = home.ccpar(words);
+        assert!(!ran.stdout.contains('\u{1b}') && !ran.stderr.contains('\u{1b}'), "{ran:?}");
+    }
+    let mut command = home.command(CCPAR);
+    let ran = run(command.args(["diff", "my notes.md@1"]).env("CLICOLOR_FORCE", "1"), b"");
+    assert!(ran.stdout.contains("\u{1b}[32m+mine\u{1b}[0m"), "{ran:?}");
+}

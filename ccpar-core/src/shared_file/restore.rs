@@ -1,0 +1,285 @@
+//! Back to what stood there before.
+
+use super::back::Swallowed;
+use super::held::{Held, Made};
+use super::{Commit, Outcome, SharedFile};
+use crate::error::Result;
+use crate::history::{History, How, Record, Version};
+use crate::merge::{Merge, Rules};
+
+impl SharedFile<'_> {
+    /// Puts an older version back in place. That is a commit like any other:
+    /// what it replaces stays in the history.
+    pub fn restore(&self, version: Version) -> Result<Commit> {
+        let mut held = self.enter(self.harness.wait())?;
+        if version.is_absent() {
+            return self.remove_held(&mut held);
+        }
+        let content = self.content(&held.history, version)?;
+        self.put(&mut held, &content, How::Restore, &Made::default())
+    }
+
+    /// What stood in the target at a time, in milliseconds since 1970. `None` if
+    /// its history begins later and does not say.
+    pub fn version_at(&self, time: u64) -> Result<Option<Version>> {
+        let parsed = self.history()?.records()?;
+        let stood = parsed.effective().rfind(|record| record.time <= time);
+        Ok(stood.map(|record| record.version).or_else(|| {
+            // What it replaced stood there all the time before.
+            let first = parsed.effective().next()?;
+            first.before.as_ref().map(|before| before.version)
+        }))
+    }
+
+    /// The newest version whose text was in order, if what stands there now is
+    /// not: it is gone, was emptied, or no longer parses. `None` if all is well,
+    /// or never was.
+    pub fn last_good(&self) -> Result<Option<Record>> {
+        let parsed = self.history()?.records()?;
+        let bad = |record: &Record| record.version.is_absent() || record.damage.is_some();
+        let mut newest = parsed.effective().rev();
+        Ok(match newest.next() {
+            Some(head) if bad(head) => newest.find(|record| !bad(record)).cloned(),
+            _ => None,
+        })
+    }
+
+    /// Merges back the lines that stale writers have swallowed, as far as they
+    /// are still [lost](Self::losses); says how many losses that closed. What
+    /// any author has seen does not change by it.
+    ///
+    /// Of a loss that cannot be merged back whole, what was swallowed goes to a
+    /// conflict copy: that is then what remains open.
+    ///
+    /// # Errors
+    /// A loss whose contents are damaged or gone is named when the others are
+    /// done; it stays open.
+    pub fn restore_lost(&self) -> Result<(usize, Commit)> {
+        self.restore_losses(false)
+    }
+
+    /// Like [`restore_lost`](Self::restore_lost), for those losses alone that
+    /// nobody can have meant. Nothing is done while the target is empty: somebody
+    /// may be about to fill it.
+    pub fn heal(&self) -> Result<(usize, Commit)> {
+        self.restore_losses(true)
+    }
+
+    fn restore_losses(&self, healing: bool) -> Result<(usize, Commit)> {
+        let mut held = self.enter(self.harness.wait())?;
+        let mut text = held.content().to_vec();
+        let rules = Rules::of(&held.real);
+        let mut made = Made::default();
+        let (mut conflict, mut failed) = (None, None);
+        if healing && text.is_empty() {
+            return Ok((0, Commit::unchanged(held.now)));
+        }
+        let wanted = |record: &Record| !(healing && record.maybe);
+        for loss in self.open_losses(&held.history, wanted)? {
+            if let Some(problem) = loss.problem {
+                failed = Some(problem);
+                continue;
+            }
+            let base = self.content(&held.history, loss.base())?;
+            let replaced = self.content(&held.history, loss.replaced())?;
+            let stale = self.content(&held.history, loss.record.version)?;
+            let lines = loss.missing_from(&stale, &text);
+            let swallowed = Swallowed {
+                base: &base,
+                replaced: &replaced,
+                lines: &lines.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+                by_others: &loss.by_others,
+            };
+            let back = swallowed.put_back(rules, &text);
+            if back.conflicts > 0 {
+                self.check(&held)?;
+                let (copy, _) = self.keep_copy(&mut held, &replaced)?;
+                conflict = Some(Outcome::Conflict { copy, regions: back.conflicts });
+            }
+            made.closes.push(loss.record.n);
+            text = back.text;
+        }
+        let mut commit = if text == held.content() {
+            if !made.closes.is_empty() {
+                self.note(&mut held, How::Restore, made.closes.clone())?;
+            }
+            Commit::unchanged(held.now)
+        } else {
+            self.put(&mut held, &text, How::Restore, &made)?
+        };
+        commit.outcome = conflict.unwrap_or(commit.outcome);
+        failed.map_or(Ok((made.closes.len(), commit)), Err)
+    }
+
+    /// Closes losses that were meant: all of them, or the one of this number in
+    /// the log; a removal, or damage, that the last record tells of too. The target
+    /// stays as it is. Says how many that were.
+    pub fn dismiss(&self, only: Option<u64>) -> Result<usize> {
+        let mut held = self.enter(self.harness.wait())?;
+        let records = held.history.records()?;
+        let closed = super::loss::closed(&records);
+        let head = records.effective().next_back().map(|head| head.n);
+        let is_bad = |record: &Record| {
+            let gone = record.version.is_absent() && !record.parents.is_empty();
+            Some(record.n) == head
+                && record.how == How::Outside
+                && (gone || record.damage.is_some())
+        };
+        let open = records.effective().filter(|record| {
+            (record.lost.is_some() || is_bad(record))
+                && !closed.contains(&record.n)
+                && only.is_none_or(|n| n == record.n)
+        });
+        let closes: Vec<u64> = open.map(|record| record.n).collect();
+        if !closes.is_empty() {
+            self.note(&mut held, How::Dismiss, closes.clone())?;
+        }
+        Ok(closes.len())
+    }
+
+    /// Writes down that losses are closed while the target stays as it is.
+    fn note(&self, held: &mut Held, how: How, closes: Vec<u64>) -> Result<()> {
+        let record = Record { how, parents: vec![held.now], closes, ..self.record(held.now) };
+        held.log.append(record)?;
+        self.sync(held)
+    }
+
+    /// Takes back what a session wrote, keeping what others wrote since then.
+    /// That is a commit like any other. `None` if the session never wrote this
+    /// target.
+    ///
+    /// Where others changed the same lines since then, theirs stay: the outcome
+    /// is then a conflict, and its copy holds the text with those places as they
+    /// were before the session.
+    ///
+    /// # Errors
+    /// [`Error::UnknownVersion`](crate::Error::UnknownVersion) if a content that
+    /// is needed was pruned.
+    pub fn take_back(&self, session: &str) -> Result<Option<Commit>> {
+        let mut held = self.enter(self.harness.wait())?;
+        let Some(back) = self.without_session(&held.history, session, held.now, held.content())?
+        else {
+            return Ok(None);
+        };
+        if back.version.is_absent() {
+            return self.remove_held(&mut held).map(Some);
+        }
+        let made = Made::default();
+        if back.conflicts == 0 {
+            return self.put(&mut held, &back.text, How::Restore, &made).map(Some);
+        }
+        self.check(&held)?;
+        let (copy, _) = self.keep_copy(&mut held, &back.wanted)?;
+        let commit = self.put(&mut held, &back.text, How::Restore, &made)?;
+        let outcome = Outcome::Conflict { copy, regions: back.conflicts };
+        Ok(Some(Commit { outcome, ..commit }))
+    }
+
+    /// What [`take_back`](Self::take_back) would leave: version and text, and in
+    /// how many places others stand in the way.
+    pub fn would_take_back(&self, session: &str) -> Result<Option<(Version, Vec<u8>, usize)>> {
+        let found = self.look_only()?;
+        let history = self.history()?;
+        let back = self.without_session(&history, session, found.version(), found.content())?;
+        Ok(back.map(|back| (back.version, back.text, back.conflicts)))
+    }
+
+    fn without_session(
+        &self,
+        history: &History,
+        session: &str,
+        now: Version,
+        text: &[u8],
+    ) -> Result<Option<Back>> {
+        let records = history.records()?;
+        let steps = steps(records.effective(), session);
+        if steps.is_empty() {
+            return Ok(None);
+        }
+        let rules = Rules::of(&self.real_path()?);
+        let mut back =
+            Back { version: now, text: text.to_vec(), wanted: text.to_vec(), conflicts: 0 };
+        for (before, after) in steps.into_iter().rev() {
+            if back.version == after {
+                // Nothing came since then: exactly what stood there.
+                back.text = self.content(history, before)?;
+                back.wanted.clone_from(&back.text);
+                back.version = before;
+                continue;
+            }
+            let base = self.content(history, after)?;
+            let ours = self.content(history, before)?;
+            let merge = Merge::with_rules(rules, &base, &ours, &back.text);
+            let conflicts = merge.conflicts().count();
+            let merged = merge.keep_theirs();
+            if conflicts > 0 {
+                back.conflicts += conflicts;
+                back.wanted = Merge::with_rules(rules, &base, &merged, &ours).keep_theirs();
+            } else {
+                back.wanted.clone_from(&merged);
+            }
+            let gone = merged.is_empty() && before.is_absent();
+            back.version = if gone { Version::ABSENT } else { Version::of(&merged) };
+            back.text = merged;
+        }
+        Ok(Some(back))
+    }
+}
+
+/// A target without what a session wrote.
+struct Back {
+    version: Version,
+    text: Vec<u8>,
+    /// The same with the places that others hold as they were before.
+    wanted: Vec<u8>,
+    conflicts: usize,
+}
+
+/// What a session did to a target: what stood before and after each run of its
+/// writes. What it restored is no text of its own.
+fn steps<'r>(records: impl Iterator<Item = &'r Record>, session: &str) -> Vec<(Version, Version)> {
+    let mut steps: Vec<(Version, Version)> = Vec::new();
+    for record in records {
+        let wrote = !matches!(record.how, How::Restore | How::Dismiss | How::Outside);
+        if !wrote || record.session.as_deref() != Some(session) {
+            continue;
+        }
+        let before = record.replaced();
+        match steps.last_mut() {
+            Some((_, after)) if *after == before => *after = record.version,
+            _ => steps.push((before, record.version)),
+        }
+    }
+    steps.retain(|(before, after)| before != after);
+    steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_runs_of_a_session_are_told_apart_from_what_came_in_between() {
+        let version = |n: u64| Version::of(&n.to_le_bytes());
+        let record = |n: u64, who: &str, how| Record {
+            n,
+            how,
+            session: Some(who.to_owned()),
+            parents: if n == 1 { vec![] } else { vec![version(n - 1)] },
+            ..Record::outside(version(n), n)
+        };
+        let records = [
+            record(1, "s", How::Write),
+            record(2, "s", How::Append),
+            record(3, "t", How::Write),
+            record(4, "s", How::Merge),
+            record(5, "s", How::Restore),
+            record(6, "s", How::Remove),
+        ];
+        assert_eq!(
+            steps(records.iter(), "s"),
+            [(Version::ABSENT, version(2)), (version(3), version(4)), (version(5), version(6)),]
+        );
+        assert!(steps(records.iter(), "u").is_empty());
+    }
+}

@@ -1,0 +1,304 @@
+//! What happened to a target since ccpar last saw it.
+//!
+//! Whoever looks at a target under its lock settles it first: the newest line
+//! of the log is an intent that never took effect, or something other than
+//! ccpar wrote, or all is as it should be. What was written outside becomes a
+//! version like any other. Its author used no base, so the base is inferred,
+//! and what that says was swallowed stands in the log as a loss.
+//!
+//! A plain write is seen half done now and then: emptied first, filled later.
+//! So a text that begins with all of the one found just before it is taken for
+//! the rest of the same write, and held against what stood before both.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::held::Held;
+use super::{SharedFile, Swallowed, stale};
+use crate::atomic::{self, OnDisk};
+use crate::error::Result;
+use crate::harness;
+use crate::history::{Before, Damage, History, How, Record, Version};
+use crate::lock::Wait;
+use crate::merge::{self, Merge, Rules};
+
+/// How long a write may be seen half done, in milliseconds.
+const HALF_DONE: u64 = 2000;
+
+/// How many versions back a base is looked for.
+const VERSIONS: usize = 64;
+
+/// How many files beside a target that went away are asked whether they are it.
+const NEIGHBOURS: usize = 4096;
+
+/// What a look at a target found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settled {
+    /// The target is as its history says.
+    Known,
+    /// Something other than ccpar had written, removed or damaged it; this is
+    /// the record of that.
+    Outside(Box<Record>),
+    /// Somebody holds the target's lock, and settles it when they are done.
+    Busy,
+}
+
+impl SharedFile<'_> {
+    /// Looks whether something other than ccpar wrote the target, and records
+    /// that. Waits for nobody. A target that was never there is left alone.
+    ///
+    /// # Durability
+    /// What is recorded survives the death of any process; it is made durable
+    /// with the next commit. Its own writer did not sync it either.
+    pub fn settle(&self) -> Result<Settled> {
+        let real = self.real_path()?;
+        let found = atomic::read(&real)?;
+        let now = found.as_ref().map_or(Version::ABSENT, |found| Version::of(&found.content));
+        let history = self.history()?;
+        let head = history.newest()?;
+        match head.as_ref().map(|head| head.version) {
+            Some(version) if version == now => return Ok(Settled::Known),
+            None if now.is_absent() => return Ok(Settled::Known),
+            _ => {}
+        }
+        let held = match self.enter(Wait::Never) {
+            Ok(held) => held,
+            Err(crate::Error::Busy { .. } | crate::Error::HeldByCaller { .. }) => {
+                return Ok(Settled::Busy);
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(held.outside.map_or(Settled::Known, |record| Settled::Outside(Box::new(record))))
+    }
+
+    /// The conflict copies that lie beside the target.
+    pub fn conflict_copies(&self) -> Result<Vec<PathBuf>> {
+        let real = self.real_path()?;
+        let (Some(folder), Some(name)) = (real.parent(), real.file_name()) else {
+            return Ok(Vec::new());
+        };
+        let start = [name.as_encoded_bytes(), b".conflict-"].concat();
+        // A folder that is gone, or closed to us, shows no copies.
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let mut copies: Vec<PathBuf> = entries
+            .filter(|entry| entry.file_name().as_encoded_bytes().starts_with(&start))
+            .map(|entry| entry.path())
+            .collect();
+        copies.sort_unstable();
+        Ok(copies)
+    }
+
+    /// Brings the history up to what is on disk.
+    pub(super) fn bring_up(&self, held: &mut Held) -> Result<()> {
+        let file = held.found.as_ref().and_then(OnDisk::file_id);
+        let mut stood = held.log.head().map(|head| head.version);
+        if let Some(head) = held.log.head()
+            && let Some(before) = &head.before
+            && never_happened(head, before, held.now, file, || self.replace(held).left_over())
+        {
+            stood = Some(before.version);
+            let record = Record { how: How::Aborted, ..self.record(before.version) };
+            held.log.append(record)?;
+        }
+        let before = stood.unwrap_or(Version::ABSENT);
+        if before == held.now {
+            return Ok(());
+        }
+        if let Some(found) = held.found.take() {
+            held.keep(held.now, &found.content)?;
+            held.found = Some(found);
+        }
+        let record =
+            Record { parents: stood.into_iter().collect(), file, ..describe(held, before)? };
+        held.log.append(record)?;
+        held.outside = held.log.head().cloned();
+        Ok(())
+    }
+}
+
+/// The record of what stands on disk in place of `before`.
+fn describe(held: &Held, before: Version) -> Result<Record> {
+    let time = harness::now();
+    let records = held.history.recent(VERSIONS)?;
+    let get = |version| held.history.get(version).ok().flatten().unwrap_or_default();
+    let old = get(before);
+    let text = held.content();
+    let mut record =
+        Record { lines: Some(merge::distance(&old, text)), ..Record::outside(held.now, time) };
+    if held.now.is_absent() {
+        let file = records.iter().find(|record| record.version == before);
+        record.moved_to = file.and_then(|old| moved_to(&held.real, old));
+        return Ok(record);
+    }
+    let rules = Rules::of(&held.real);
+    // Back over what was the same write, seen half done.
+    let half_done: Vec<&Record> = records
+        .iter()
+        .take_while(|old| {
+            let recent = old.how == How::Outside && time.saturating_sub(old.time) <= HALF_DONE;
+            let stood_on = !old.parents.is_empty() && !old.version.is_absent();
+            recent && stood_on && text.starts_with(&get(old.version))
+        })
+        .collect();
+    let aside: Vec<Version> = half_done.iter().map(|record| record.version).collect();
+    let over = half_done.last().map_or(before, |first| first.replaced());
+    let whole = (over, get(over));
+    let mut candidates = stale::candidates(&held.history, &records, &[over]);
+    let whole_loss = stale::infer(rules, &whole, &mut candidates, text);
+    // It goes on from what it stands in place of: then that was a text of its
+    // own, whatever it begins with.
+    let goes_on = whole_loss.as_ref().is_some_and(|loss| aside.contains(&loss.base));
+    let (loss, replaced) = if half_done.is_empty() || !goes_on {
+        (whole_loss, over)
+    } else {
+        let candidates = stale::candidates(&held.history, &records, &[before]);
+        (stale::infer(rules, &(before, old.clone()), candidates, text), before)
+    };
+    let whole = if replaced == before { (before, old) } else { whole };
+    let loss = match loss {
+        Some(loss) => Some(loss),
+        None => half_read(&held.history, rules, &whole, &records, text)?,
+    };
+    if replaced != before {
+        let closed = half_done.iter().filter(|record| record.lost.is_some());
+        record.closes = closed.map(|record| record.n).collect();
+        record.over = (loss.is_some() || !record.closes.is_empty()).then_some(replaced);
+    }
+    if let Some(loss) = loss {
+        let part = loss.base.is_absent() || !records.iter().any(|old| old.version == loss.base);
+        record.base = Some(loss.base);
+        record.lost = Some(loss.lines.len());
+        let meant = text.trim_ascii().is_empty() || !(part && is_busy(records.first(), time));
+        record.maybe = loss.maybe && meant;
+    }
+    record.damage = Damage::of(&whole.1, text, rules == Rules::Json).or_else(|| {
+        // What was broken stays so until it is whole again.
+        let head = records.first()?;
+        let was = head.damage.filter(|_| head.version == replaced)?;
+        let still = match was {
+            Damage::Emptied => text.trim_ascii().is_empty(),
+            _ => Damage::of(b"0", text, true).is_some(),
+        };
+        still.then_some(was)
+    });
+    Ok(record)
+}
+
+/// Whether somebody else wrote just before: who then leaves but a part of the
+/// text had read it while it was being filled, rather than meant that.
+fn is_busy(head: Option<&Record>, now: u64) -> bool {
+    head.is_some_and(|head| !head.parents.is_empty() && now.saturating_sub(head.time) <= HALF_DONE)
+}
+
+/// What a writer swallowed that had read the target while another was filling it:
+/// its base is what it had read, which never was a version.
+fn half_read(
+    history: &History,
+    rules: Rules,
+    replaced: &stale::Candidate,
+    records: &[Record],
+    text: &[u8],
+) -> Result<Option<Swallowed>> {
+    // How many versions may come while one writer thinks.
+    const VERSIONS: usize = 16;
+    if merge::swallowed(&replaced.1, text).is_empty() {
+        return Ok(None);
+    }
+    let recent = stale::candidates(history, records, &[replaced.0]).take(VERSIONS);
+    for (_, whole) in [replaced.clone()].into_iter().chain(recent) {
+        let Some((read, sure)) = stale::read_half_done(&whole, text) else {
+            continue;
+        };
+        let merged = Merge::with_rules(rules, read, text, &replaced.1).keep_theirs();
+        let lines = merge::swallowed(&merged, text);
+        if !lines.is_empty() {
+            let base = history.put(read)?;
+            return Ok(Some(Swallowed { base, replaced: replaced.0, lines, maybe: !sure }));
+        }
+    }
+    Ok(None)
+}
+
+/// Where the file that a record names lies now, if it was renamed within its
+/// folder: the same inode under another name, with the same content. A freed
+/// inode goes to the next file that is made.
+fn moved_to(real: &Path, old: &Record) -> Option<String> {
+    let file = old.file?;
+    let entries = fs::read_dir(real.parent()?).ok()?.take(NEIGHBOURS).flatten();
+    let mut same = entries.filter(|entry| {
+        let same_file = |metadata: fs::Metadata| atomic::file_id(&metadata) == Some(file);
+        let same_text = |found: OnDisk| Version::of(&found.content) == old.version;
+        entry.metadata().is_ok_and(same_file)
+            && atomic::read(&entry.path()).ok().flatten().is_some_and(same_text)
+    });
+    Some(same.next()?.path().to_string_lossy().into_owned())
+}
+
+/// Whether the newest record, an intent, never took effect. That needs a proof:
+/// the very file that was to become the target still lies beside it. The old
+/// content alone proves nothing, somebody may have put it back; and a file
+/// system gives a freed inode to the next.
+fn never_happened(
+    head: &Record,
+    before: &Before,
+    now: Version,
+    file: Option<(u64, u64)>,
+    left_over: impl FnOnce() -> Option<Option<(u64, u64)>>,
+) -> bool {
+    if head.version == now {
+        return false;
+    }
+    let is_as_before = before.version == now && before.file == file;
+    match (head.how, head.file) {
+        // Nothing is staged to remove a file; that it is there is proof enough,
+        // and what the record says is not lost by disbelief.
+        (How::Remove, _) => is_as_before,
+        (_, Some(staged)) => left_over() == Some(Some(staged)),
+        // Where files have no identity, what is left beside it has to do.
+        (_, None) => is_as_before && left_over().is_some(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_busy_for_a_while_after_a_write() {
+        let found = Record::outside(Version::of(b"x"), 10_000);
+        let written = Record { parents: vec![Version::ABSENT], ..found.clone() };
+        assert!(is_busy(Some(&written), 11_000) && is_busy(Some(&written), 12_000));
+        assert!(!is_busy(Some(&written), 12_001));
+        assert!(!is_busy(Some(&found), 10_000) && !is_busy(None, 0));
+    }
+
+    #[test]
+    fn an_intent_never_happened_if_what_it_staged_still_lies_there() {
+        let [old, new, other] = [b"old", b"new", b"xxx"].map(|text| Version::of(text));
+        let (file, staged) = (Some((1, 7)), Some((1, 8)));
+        let write = Record { n: 2, how: How::Write, file: staged, ..Record::outside(new, 0) };
+        let remove = Record { how: How::Remove, file: None, ..write.clone() };
+        let nameless = Record { file: None, ..write.clone() };
+        let was = Before { version: old, file };
+        let cases = [
+            (&write, new, staged, None, false),
+            (&write, old, file, Some(staged), true),
+            // Put back by somebody, in a file that got the freed inode.
+            (&write, old, file, None, false),
+            // What lies beside it is an older writer's.
+            (&write, old, file, Some(Some((1, 9))), false),
+            // It died, and then somebody wrote or removed the target.
+            (&write, other, file, Some(staged), true),
+            (&write, Version::ABSENT, None, Some(staged), true),
+            (&write, other, file, None, false),
+            (&remove, old, file, None, true),
+            (&remove, other, file, None, false),
+            (&nameless, old, file, Some(None), true),
+            (&nameless, other, file, Some(None), false),
+        ];
+        for (head, now, file, left_over, expected) in cases {
+            let told = never_happened(head, &was, now, file, || left_over);
+            assert_eq!(told, expected, "{} {now} {file:?} {left_over:?}", head.how);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! A plain write that came between our look at a target and our replacing it.
+//!
+//! Something that knows no locks may write into the file while a commit is under
+//! way. Its text then lies in a file that has lost its name, where nobody would
+//! ever see it. So a commit looks once more at the file that it replaced, and
+//! merges in what it finds there.
+//!
+//! What such a writer writes still later, through a file that it opened before,
+//! is out of reach.
+
+use std::collections::HashSet;
+
+use super::back::Swallowed;
+use super::held::{Held, Made};
+use super::{Commit, SharedFile, stale};
+use crate::atomic::{self, OnDisk};
+use crate::error::Result;
+use crate::harness;
+use crate::history::{How, Record, Version};
+use crate::merge::{self, Rules};
+
+/// How many versions back its base is looked for.
+const VERSIONS: usize = 64;
+
+impl SharedFile<'_> {
+    /// Merges into the `text` that was just put in place what was written into
+    /// the file that it replaced, if anything.
+    pub(super) fn take_in_stray(
+        &self,
+        held: &mut Held,
+        old: &OnDisk,
+        text: &[u8],
+    ) -> Result<Option<Commit>> {
+        let Some(stray) = old.written_since() else {
+            return Ok(None);
+        };
+        held.found = atomic::read(&held.real)?;
+        held.now = Version::of(held.content());
+        let rules = Rules::of(&held.real);
+        let records = held.history.recent(VERSIONS)?;
+        if held.content() != text {
+            // Yet another has written. The next look finds that, and holds it
+            // against this one, which stood in between.
+            let (version, put) = (Version::of(&stray), Version::of(text));
+            held.keep(version, &stray)?;
+            let candidates = stale::candidates(&held.history, &records, &[put]);
+            let loss = stale::infer(rules, &(put, text.to_vec()), candidates, &stray);
+            let record = Record {
+                parents: vec![put],
+                lines: Some(merge::distance(text, &stray)),
+                base: loss.as_ref().map(|loss| loss.base),
+                lost: loss.as_ref().map(|loss| loss.lines.len()),
+                maybe: loss.is_some_and(|loss| loss.maybe),
+                ..Record::outside(version, harness::now())
+            };
+            held.log.append(record)?;
+            return Ok(None);
+        }
+        let before = (Version::of(&old.content), old.content.clone());
+        // Its author cannot have seen what was put in place only now.
+        let aside = [before.0, held.now];
+        let candidates = stale::candidates(&held.history, &records, &aside);
+        let (base, base_text) = stale::nearest(&stray, [before].into_iter().chain(candidates));
+        held.keep(Version::of(&stray), &stray)?;
+        // What its author had dropped it may never have seen: nothing is taken
+        // away for that.
+        let added = merge::swallowed(&stray, &base_text);
+        let missing = merge::swallowed(&added.join(&b'\n'), text);
+        let swallowed = Swallowed {
+            base: &base_text,
+            replaced: &stray,
+            lines: &missing.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+            by_others: &HashSet::new(),
+        };
+        let back = swallowed.put_back(rules, text);
+        if back.conflicts > 0 {
+            self.keep_copy(held, &stray)?;
+        }
+        let made = Made { base: Some(base), ours: Some(&stray), ..Made::default() };
+        self.put(held, &back.text, How::Merge, &made).map(Some)
+    }
+}
