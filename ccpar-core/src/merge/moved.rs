@@ -36,7 +36,7 @@ pub(super) struct Text<'s, 'a> {
     pub(super) marks: &'s [Mark<'a>],
 }
 
-impl<'a> Text<'_, 'a> {
+impl Text<'_, '_> {
     /// The lines of the entry, row or section that begins at a line, without the
     /// blank lines after it.
     fn unit(&self, start: usize) -> Range<usize> {
@@ -146,126 +146,17 @@ pub(super) fn rewrite<'a>(
     edits: [&[Edit]; 2],
     merge: impl Fn([Vec<&'a [u8]>; 3]) -> Option<Vec<&'a [u8]>>,
 ) -> Option<[Rewritten<'a>; 2]> {
-    let places = [0, 1, 2].map(|n| Places::new(&texts[n]));
-    let base_len = texts[0].ids.len();
-    let deleted = edits.map(|edits| touched(base_len, edits.iter().map(|edit| edit.base.clone())));
-    let inserted = [0, 1].map(|side| {
-        let ranges = edits[side].iter().map(|edit| edit.side.clone());
-        touched(texts[side + 1].ids.len(), ranges)
-    });
-    let mut replacements: Vec<Replacement<'a>> = Vec::new();
-    let mut taken = [1, 2].map(|n| vec![false; texts[n].ids.len()]);
-    let mut take = |side: usize, range: &Range<usize>| -> bool {
-        let is_free = !taken[side][range.clone()].contains(&true);
-        taken[side][range.clone()].fill(true);
-        is_free
-    };
-    let slice = |n: usize, range: &Range<usize>| texts[n].lines.slice(range).to_vec();
+    let mut moves = Moves::new(texts, edits);
     let mut next = 0;
-    for line in 0..base_len {
-        let mark = texts[0].marks[line];
-        let id = texts[0].ids[line];
-        if line < next || key(mark).is_none() || !(deleted[0][line] || deleted[1][line]) {
-            continue;
-        }
-        if places[0].of(id, mark) != Some(line) {
-            continue;
-        }
-        let unit = texts[0].unit(line);
-        let there = [0, 1].map(|side| places[side + 1].of(id, mark));
-        let units = [0, 1].map(|side| there[side].map(|place| texts[side + 1].unit(place)));
-        let has_moved = [0, 1].map(|side| {
-            deleted[side][line]
-                && units[side].as_ref().is_some_and(|moved| {
-                    let base = (&texts[0], &unit, &*deleted[side]);
-                    is_elsewhere(edits[side], line, moved.start)
-                        && is_whole(base, (&texts[side + 1], moved, &inserted[side]))
-                })
-        });
-        let is_touched = |side: usize| {
-            let next = edits[side].partition_point(|edit| edit.base.end <= unit.start);
-            deleted[side][unit.clone()].contains(&true)
-                || edits[side].get(next).is_some_and(|edit| edit.base.start < unit.end)
-        };
-        let done = match (has_moved, units) {
-            // Both moved it alike, or reworded it, which the lines see as well.
-            ([true, true], [Some(ours), Some(theirs)])
-                if texts[1].ids(&ours) == texts[2].ids(&theirs)
-                    && is_one_place(edits, ours.start, theirs.start) =>
-            {
-                None
-            }
-            ([true, true], [Some(ours), Some(theirs)]) => {
-                let merged = (take(0, &ours) && take(1, &theirs))
-                    .then(|| merge([slice(0, &unit), slice(1, &ours), slice(2, &theirs)]))
-                    .flatten();
-                merged.map(|merged| {
-                    replacements.push((0, ours, Vec::new()));
-                    replacements.push((1, theirs, merged));
-                })
-            }
-            ([true, false] | [false, true], units) => {
-                let mover = usize::from(has_moved[1]);
-                let other = 1 - mover;
-                let [mine, yours] = [mover, other].map(|side| units[side].clone());
-                match (mine, yours) {
-                    (Some(mine), Some(yours))
-                        if is_touched(other) && take(mover, &mine) && take(other, &yours) =>
-                    {
-                        let mut three = [slice(0, &unit), Vec::new(), Vec::new()];
-                        three[mover + 1] = slice(mover + 1, &mine);
-                        three[other + 1] = slice(other + 1, &yours);
-                        merge(three).map(|merged| {
-                            replacements.push((mover, mine, merged));
-                            replacements.push((other, yours, slice(0, &unit)));
-                        })
-                    }
-                    // Moved here and deleted there: it is gone.
-                    (Some(mine), None)
-                        if texts[mover + 1].ids(&mine) == texts[0].ids(&unit)
-                            && deleted[other][unit.clone()].iter().all(|deleted| *deleted)
-                            && take(mover, &mine) =>
-                    {
-                        replacements.push((mover, mine, Vec::new()));
-                        Some(())
-                    }
-                    _ => None,
-                }
-            }
-            _ => None,
-        };
-        if done.is_some() {
+    for line in 0..texts[0].ids.len() {
+        if line >= next
+            && let Some(unit) = moves.follow(line, &merge)
+        {
             next = unit.end;
         }
     }
-    // Entries that both added to one list, each at another place.
-    let parents = [1, 2].map(|n| parents(&texts[n]));
-    for (line, mark) in texts[1].marks.iter().enumerate() {
-        let id = texts[1].ids[line];
-        if !inserted[0][line]
-            || !matches!(mark.kind, Kind::Item(_) | Kind::Row)
-            || places[0].by_id.contains_key(&id)
-        {
-            continue;
-        }
-        let both = [1, 2].map(|n| places[n].by_id.get(&id).copied().flatten());
-        let [Some(_), Some(place)] = both else { continue };
-        let (ours, theirs) = (texts[1].unit(line), texts[2].unit(place));
-        if !inserted[1][place]
-            || texts[1].ids(&ours) != texts[2].ids(&theirs)
-            || parents[0][line] != parents[1][place]
-            || is_one_place(edits, line, place)
-        {
-            continue;
-        }
-        let dropped =
-            [(0, line, ours), (1, place, theirs)].into_iter().find(|(side, line, unit)| {
-                is_list(&texts[side + 1], edits[*side], *line) && take(*side, unit)
-            });
-        if let Some((side, _, unit)) = dropped {
-            replacements.push((side, unit, Vec::new()));
-        }
-    }
+    moves.take_once();
+    let Moves { mut replacements, .. } = moves;
     if replacements.is_empty() {
         return None;
     }
@@ -274,6 +165,159 @@ pub(super) fn rewrite<'a>(
         let mine = replacements.iter().filter(|(of, ..)| *of == side);
         apply(texts[side + 1].lines, mine.map(|(_, range, by)| (range, by)))
     }))
+}
+
+/// What is known of the moves, and what is to be replaced for them.
+struct Moves<'t, 's, 'a> {
+    texts: &'t [Text<'s, 'a>; 3],
+    edits: [&'t [Edit]; 2],
+    places: [Places<'a>; 3],
+    /// The lines of base that ours and theirs deleted, and their lines that they
+    /// inserted.
+    deleted: [Vec<bool>; 2],
+    inserted: [Vec<bool>; 2],
+    /// The lines of ours and theirs that belong to something that was looked at.
+    taken: [Vec<bool>; 2],
+    replacements: Vec<Replacement<'a>>,
+}
+
+impl<'t, 's, 'a> Moves<'t, 's, 'a> {
+    fn new(texts: &'t [Text<'s, 'a>; 3], edits: [&'t [Edit]; 2]) -> Moves<'t, 's, 'a> {
+        let len = texts[0].ids.len();
+        let inserted = [0, 1].map(|side| {
+            let ranges = edits[side].iter().map(|edit| edit.side.clone());
+            touched(texts[side + 1].ids.len(), ranges)
+        });
+        Moves {
+            texts,
+            edits,
+            places: [0, 1, 2].map(|n| Places::new(&texts[n])),
+            deleted: edits.map(|edits| touched(len, edits.iter().map(|edit| edit.base.clone()))),
+            inserted,
+            taken: [1, 2].map(|n| vec![false; texts[n].ids.len()]),
+            replacements: Vec::new(),
+        }
+    }
+
+    /// Takes lines of a side, if none of them was taken before.
+    fn take(&mut self, side: usize, range: &Range<usize>) -> bool {
+        let taken = &mut self.taken[side][range.clone()];
+        let is_free = !taken.contains(&true);
+        taken.fill(true);
+        is_free
+    }
+
+    fn slice(&self, n: usize, range: &Range<usize>) -> Vec<&'a [u8]> {
+        self.texts[n].lines.slice(range).to_vec()
+    }
+
+    /// Whether a side changed anything within these lines of base.
+    fn is_touched(&self, side: usize, unit: &Range<usize>) -> bool {
+        let edits = self.edits[side];
+        let next = edits.partition_point(|edit| edit.base.end <= unit.start);
+        self.deleted[side][unit.clone()].contains(&true)
+            || edits.get(next).is_some_and(|edit| edit.base.start < unit.end)
+    }
+
+    /// Follows what stands at a line of base, if a side moved it and the other did
+    /// something to it: the lines of base that are done with.
+    fn follow(
+        &mut self,
+        line: usize,
+        merge: impl Fn([Vec<&'a [u8]>; 3]) -> Option<Vec<&'a [u8]>>,
+    ) -> Option<Range<usize>> {
+        let (mark, id) = (self.texts[0].marks[line], self.texts[0].ids[line]);
+        key(mark).filter(|_| self.deleted[0][line] || self.deleted[1][line])?;
+        if self.places[0].of(id, mark) != Some(line) {
+            return None;
+        }
+        let unit = self.texts[0].unit(line);
+        let units = [0, 1].map(|side| {
+            self.places[side + 1].of(id, mark).map(|place| self.texts[side + 1].unit(place))
+        });
+        let has_moved = [0, 1].map(|side| {
+            let base = (&self.texts[0], &unit, &*self.deleted[side]);
+            self.deleted[side][line]
+                && units[side].as_ref().is_some_and(|moved| {
+                    is_elsewhere(self.edits[side], line, moved.start)
+                        && is_whole(base, (&self.texts[side + 1], moved, &self.inserted[side]))
+                })
+        });
+        match (has_moved, units) {
+            ([true, true], [Some(ours), Some(theirs)]) => {
+                // Both moved it alike, which the lines see as well.
+                let is_same = self.texts[1].ids(&ours) == self.texts[2].ids(&theirs)
+                    && is_one_place(self.edits, ours.start, theirs.start);
+                if is_same || !(self.take(0, &ours) && self.take(1, &theirs)) {
+                    return None;
+                }
+                let three = [self.slice(0, &unit), self.slice(1, &ours), self.slice(2, &theirs)];
+                let merged = merge(three)?;
+                self.replacements.push((0, ours, Vec::new()));
+                self.replacements.push((1, theirs, merged));
+            }
+            ([true, false] | [false, true], units) => {
+                let mover = usize::from(has_moved[1]);
+                let other = 1 - mover;
+                let [mine, yours] = [mover, other].map(|side| units[side].clone());
+                let mine = mine?;
+                let Some(yours) = yours else {
+                    // Moved here and deleted there: it is gone.
+                    let is_gone = self.texts[mover + 1].ids(&mine) == self.texts[0].ids(&unit)
+                        && self.deleted[other][unit.clone()].iter().all(|deleted| *deleted);
+                    if !is_gone || !self.take(mover, &mine) {
+                        return None;
+                    }
+                    self.replacements.push((mover, mine, Vec::new()));
+                    return Some(unit);
+                };
+                let is_mine = self.is_touched(other, &unit) && self.take(mover, &mine);
+                if !is_mine || !self.take(other, &yours) {
+                    return None;
+                }
+                let base = self.slice(0, &unit);
+                let mut three = [base.clone(), Vec::new(), Vec::new()];
+                three[mover + 1] = self.slice(mover + 1, &mine);
+                three[other + 1] = self.slice(other + 1, &yours);
+                let merged = merge(three)?;
+                self.replacements.push((mover, mine, merged));
+                self.replacements.push((other, yours, base));
+            }
+            _ => return None,
+        }
+        Some(unit)
+    }
+
+    /// Leaves one of the entries that both added to one list, each at another place.
+    fn take_once(&mut self) {
+        let texts = self.texts;
+        let parents = [1, 2].map(|n| parents(&texts[n]));
+        for (line, mark) in texts[1].marks.iter().enumerate() {
+            let id = texts[1].ids[line];
+            if !self.inserted[0][line]
+                || !matches!(mark.kind, Kind::Item(_) | Kind::Row)
+                || self.places[0].by_id.contains_key(&id)
+            {
+                continue;
+            }
+            let both = [1, 2].map(|n| self.places[n].by_id.get(&id).copied().flatten());
+            let [Some(_), Some(place)] = both else { continue };
+            let (ours, theirs) = (texts[1].unit(line), texts[2].unit(place));
+            if !self.inserted[1][place]
+                || texts[1].ids(&ours) != texts[2].ids(&theirs)
+                || parents[0][line] != parents[1][place]
+                || is_one_place(self.edits, line, place)
+            {
+                continue;
+            }
+            for (side, line, unit) in [(0, line, ours), (1, place, theirs)] {
+                if is_list(&texts[side + 1], self.edits[side], line) && self.take(side, &unit) {
+                    self.replacements.push((side, unit, Vec::new()));
+                    break;
+                }
+            }
+        }
+    }
 }
 
 /// Whether a line of base and the one that it became belong to different edits.
