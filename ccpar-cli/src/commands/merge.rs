@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ccpar_core::Durability;
-use ccpar_core::merge::{Markers, Merge, Resolution, Rules};
+use ccpar_core::merge::{Markers, Merge, Region, Resolution, Rules};
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 
 use crate::exit::{Exit, Failure};
 use crate::output;
@@ -18,6 +19,7 @@ Works as a merge driver of git. In .gitattributes:
   *.md merge=ccpar
 and once per clone:
   git config merge.ccpar.driver 'ccpar merge %O %A %B -o %A --path %P --marker-size %L'
+From git 2.45 on, --labels %S %X %Y names the sides as git does.
 
 Exit: 0 clean; 1 with conflict markers; 2 trouble
 
@@ -26,7 +28,7 @@ pub(crate) struct Arguments {
     /// What both were made from
     base: PathBuf,
 
-    /// One side: its changes come after the other's where both only add
+    /// One side, what stands there: its lines come first where both only add
     ours: PathBuf,
 
     /// The other side
@@ -52,9 +54,42 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
     marker_size: u16,
 
-    /// Show base in conflicts too
+    /// How conflicts look: both sides, or base between them too
+    #[arg(long, value_name = "STYLE", value_enum, default_value_t = Style::Merge)]
+    style: Style,
+
+    /// What the three texts are called at conflict markers
+    #[arg(long, num_args = 3, value_names = ["BASE", "OURS", "THEIRS"])]
+    labels: Option<Vec<String>>,
+
+    /// Print the changes as --explain does, one JSON object a line
     #[arg(long)]
-    diff3: bool,
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Style {
+    Merge,
+    Diff3,
+}
+
+/// A change, for programs: lines are counted from 1.
+#[derive(Serialize)]
+struct Change {
+    resolution: &'static str,
+    why: String,
+    /// A pointer (RFC 6901) to a value of JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pointer: Option<String>,
+    base: Lines,
+    ours: Lines,
+    theirs: Lines,
+}
+
+#[derive(Serialize)]
+struct Lines {
+    first: usize,
+    lines: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -79,19 +114,24 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         let name = arguments.path.as_ref().unwrap_or(&arguments.ours);
         output::note(format!("{}: {refusal}; merged as text", output::path(name)));
     }
-    let markers = Markers {
-        size: usize::from(arguments.marker_size),
-        diff3: arguments.diff3,
-        ..Markers::default()
+    let labels = match arguments.labels.as_deref() {
+        Some([base, ours, theirs]) => [&**base, ours, theirs],
+        _ => Markers::default().labels,
     };
+    let diff3 = arguments.style == Style::Diff3;
+    let markers = Markers { size: usize::from(arguments.marker_size), diff3, labels };
     let text = merge.with_markers(markers);
     match &arguments.output {
         // The user's own file: what it survives is git's or the user's matter.
         Some(path) => ccpar_core::replace(path, &text, Durability::Process)?,
-        None if arguments.explain => {}
+        None if arguments.explain || arguments.json => {}
         None => output::data(&text)?,
     }
-    if arguments.explain {
+    if arguments.json {
+        for change in changes(&merge) {
+            output::json(&change)?;
+        }
+    } else if arguments.explain {
         output::data(explain(&merge).as_bytes())?;
     }
     Ok(if merge.is_clean() { Exit::Done } else { Exit::No })
@@ -118,6 +158,26 @@ fn explain(merge: &Merge<'_>) -> String {
         }
     }
     text
+}
+
+fn changes<'m>(merge: &'m Merge<'_>) -> impl Iterator<Item = Change> + 'm {
+    let changed = |region: &&Region<'_>| region.resolution != Resolution::Unchanged;
+    merge.regions().iter().filter(changed).map(|region| {
+        let ranges = [&region.base, &region.ours, &region.theirs];
+        let sides = merge.sides(region);
+        let [base, ours, theirs] = [0, 1, 2].map(|n| Lines {
+            first: ranges[n].start + 1,
+            lines: sides[n].iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect(),
+        });
+        Change {
+            resolution: region.resolution.name(),
+            why: region.resolution.to_string(),
+            pointer: region.place.clone(),
+            base,
+            ours,
+            theirs,
+        }
+    })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {

@@ -13,7 +13,7 @@ fn it_prints_the_merge_and_says_whether_it_is_clean() {
     assert_eq!(home.text("out"), "theirs\n1\n2\n3\nours\n");
     home.write("t", "1\nTWO\n3\n");
     home.write("o", "1\nzwei\n3\n");
-    let ran = home.ccpar(&["merge", "b", "o", "t", "--diff3"]).ended(1, "");
+    let ran = home.ccpar(&["merge", "b", "o", "t", "--style", "diff3"]).ended(1, "");
     assert_eq!(
         ran.stdout,
         "1\n<<<<<<< ours\nzwei\n||||||| base\n2\n=======\nTWO\n>>>>>>> theirs\n3\n"
@@ -38,7 +38,7 @@ line 2 of theirs: theirs is taken
     base | - [b](b): 1
     ours | - [b](b): 1
   theirs | - [b](b): 2
-line 5 of theirs: both added here: both are kept, theirs first
+line 5 of theirs: both added here: both are kept whole
     ours | ours
   theirs | theirs
 "
@@ -46,6 +46,32 @@ line 5 of theirs: both added here: both are kept, theirs first
     let words = ["merge", "b.md", "o.md", "t.md", "--as", "lines", "--explain"];
     let ran = home.ccpar(&words).ended(1, "");
     assert!(ran.stdout.contains("both cannot be kept"), "{ran:?}");
+}
+
+#[test]
+fn changes_are_told_to_programs_and_sides_are_named_as_asked() {
+    let home = Home::new();
+    home.write("b.md", "# h\n\n1. a\n2. b\n");
+    home.write("o.md", "# h\n\n1. a\n2. b\n3. ours\n");
+    home.write("t.md", "# H\n\n1. a\n2. b\n3. theirs\n");
+    let merge = ["merge", "b.md", "o.md", "t.md"];
+    let told = home.ccpar(&[&merge[..], &["--json"]].concat()).quiet();
+    let told: Vec<serde_json::Value> =
+        told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(
+        (&told[0]["resolution"], &told[1]["resolution"]),
+        (&"theirs".into(), &"numbered".into())
+    );
+    assert_eq!(told[1]["ours"], serde_json::json!({ "first": 5, "lines": ["3. ours"] }));
+
+    home.write("o.md", "# ours\n");
+    home.write("t.md", "# theirs\n");
+    let labels = ["--labels", "old", "mine", "yours", "--style", "diff3", "--marker-size", "3"];
+    let ran = home.ccpar(&[&merge[..], &labels].concat()).ended(1, "");
+    for marker in ["<<< mine\n", "||| old\n", ">>> yours\n"] {
+        assert!(ran.stdout.contains(marker), "{ran:?}");
+    }
 }
 
 #[test]

@@ -132,14 +132,14 @@ fn surplus<'a>(merge: &Merge<'a>, merged: &'a [u8], markdown: bool) -> HashSet<&
 }
 
 /// Which of the lines a side added in a block of its own: one with a line that the
-/// other side lacks. Blocks are kept whole.
+/// other side and base lack. Blocks are kept whole.
 fn in_own_block<'a>(
     merge: &Merge<'a>,
     side: usize,
     lines: &HashSet<&'a [u8]>,
 ) -> HashSet<&'a [u8]> {
     let others = if side == 0 { &merge.theirs } else { &merge.ours };
-    let others: HashSet<&[u8]> = others.lines.iter().copied().collect();
+    let others: HashSet<&[u8]> = others.lines.iter().chain(&merge.base.lines).copied().collect();
     let changed = merge.regions.iter().filter(|r| r.resolution != Resolution::Unchanged);
     let blocks = changed.map(|region| merge.sides(region)[1 + side]);
     blocks

@@ -7,21 +7,23 @@
 //!
 //! # Rules
 //! What one side alone changed is taken, and the same change on both sides is
-//! taken once. Where both changed the same lines, or lines that touch:
+//! taken once, also if one side changed more besides. Where both changed the same
+//! lines, or lines that touch:
 //!
 //! - Both only **added**: both blocks are kept whole, theirs first; a block that
-//!   the other holds is taken once. Entries of a list that is sorted by and
-//!   large are put in their order.
+//!   the other holds is taken once.
 //! - A change of **white space** gives way to one of words. Indentation is no
 //!   white space: it is what nests a list.
 //! - Anything else is a **conflict**: one side deleted what the other changed,
-//!   or both changed it.
+//!   or both changed it. Two wordings of a line are never mixed: the sentence
+//!   would be nobody's.
 //!
 //! In Markdown ([`Rules::Markdown`]) each line is first followed to what a side
 //! made of it. Entries of lists and rows of tables are known by their first
 //! link, else by what stands before a colon or a dash; headings by their text;
-//! fields of the front matter by their name; other lines by their words. So
-//! edits of neighbouring lines do not meet:
+//! fields of the front matter by their name; other lines by their words. What
+//! stands in a code fence or a comment is text. So edits of neighbouring lines do
+//! not meet:
 //!
 //! ```
 //! use ccpar_core::merge::{Merge, Rules};
@@ -32,6 +34,35 @@
 //! assert!(!Merge::with_rules(Rules::Lines, base, ours, theirs).is_clean());
 //! let merge = Merge::with_rules(Rules::Markdown, base, ours, theirs);
 //! assert_eq!(merge.keep_theirs(), b"- [a](a.md): new\n- [b](b.md): new\n");
+//! ```
+//!
+//! Entries, rows and whole sections that one side **moved** follow it, with what
+//! the other made of them; what both moved, or both added to one list, stands once.
+//!
+//! ```
+//! # use ccpar_core::merge::{Merge, Rules};
+//! let base = b"- a: 1\n- b\n- c\n";
+//! let ours = b"- b\n- c\n- a: 1\n";
+//! let theirs = b"- a: 2\n- b\n- c\n";
+//! let merge = Merge::with_rules(Rules::Markdown, base, ours, theirs);
+//! assert_eq!(merge.keep_theirs(), b"- b\n- c\n- a: 2\n");
+//! ```
+//!
+//! Two blocks added at one place share their **headings**, and below one heading
+//! equal entries stand once. Entries of a list that is sorted by and large are put
+//! in their order, and what is nested keeps its parent. A **numbered** list that
+//! both sides added to is numbered on.
+//!
+//! ```
+//! # use ccpar_core::merge::{Merge, Rules};
+//! let base = b"# Notes\n";
+//! let ours = b"# Notes\n\n## Steps\n\n1. build\n2. ours\n";
+//! let theirs = b"# Notes\n\n## Steps\n\n1. build\n2. theirs\n";
+//! let merge = Merge::with_rules(Rules::Markdown, base, ours, theirs);
+//! assert_eq!(
+//!     merge.keep_theirs(),
+//!     b"# Notes\n\n## Steps\n\n1. build\n2. theirs\n3. ours\n",
+//! );
 //! ```
 //!
 //! Front matter that every write stamps anew is no reason to conflict: of a time
@@ -50,9 +81,14 @@
 //! assert_eq!(merge.keep_theirs(), note("2026-01-03", "zero\none\ntwo\n"));
 //! ```
 //!
+//! **Blank lines** between two lines are those of the texts in which these two are
+//! neighbours: the side that changed them decides.
+//!
 //! Where a line repeats or was moved, it can be a guess which place a side meant.
-//! A merge that would come out otherwise when it is tried again on its own result
-//! is a conflict instead: the same commit twice leaves what once leaves.
+//! A merge in which a line stands more often than in the side that has it most,
+//! though no two different blocks brought it, or that would come out otherwise
+//! when it is tried again on its own result, is a conflict instead: the same commit
+//! twice leaves what once leaves.
 //!
 //! # JSON
 //! With [`Rules::Json`], values are merged instead of lines: objects by key,
@@ -113,6 +149,12 @@
 //!     b"- [a](a.md)\n- [n](n.md)\n- [m](m.md)\n- [z](z.md)\n",
 //! );
 //! ```
+//!
+//! # Where git differs
+//! The cases in which `git merge-file`, the same with `--union` and
+//! [`Merge::ours_first`] do not agree; ⏎ is a blank line.
+//!
+#![doc = include_str!("differences.md")]
 
 mod added;
 mod diff;

@@ -50,6 +50,32 @@ pub enum Rule {
     Moved,
 }
 
+impl Resolution<'_> {
+    /// Its name for programs: of a rule, that of the rule.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Resolution::Unchanged => "unchanged",
+            Resolution::Ours => "ours",
+            Resolution::Theirs => "theirs",
+            Resolution::Same => "same",
+            Resolution::Conflict => "conflict",
+            Resolution::Merged(rule, _) => match rule {
+                Rule::BothAdded => "both-added",
+                Rule::Sorted => "sorted",
+                Rule::Neighbours => "neighbours",
+                Rule::Words => "white-space",
+                Rule::Stamp => "stamp",
+                Rule::Numbered => "numbered",
+                Rule::Held => "held",
+                Rule::Blanks => "blank-lines",
+                Rule::Version => "version",
+                Rule::Elements => "elements",
+                Rule::Moved => "moved",
+            },
+        }
+    }
+}
+
 impl std::fmt::Display for Resolution<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -57,9 +83,7 @@ impl std::fmt::Display for Resolution<'_> {
             Resolution::Ours => "ours is taken",
             Resolution::Theirs => "theirs is taken",
             Resolution::Same => "both made the same change, which is taken once",
-            Resolution::Merged(Rule::BothAdded, _) => {
-                "both added here: both are kept, theirs first"
-            }
+            Resolution::Merged(Rule::BothAdded, _) => "both added here: both are kept whole",
             Resolution::Merged(Rule::Sorted, _) => {
                 "both added to a sorted list, which stays sorted"
             }
@@ -83,7 +107,9 @@ impl std::fmt::Display for Resolution<'_> {
             Resolution::Merged(Rule::Blanks, _) => {
                 "the blank lines are those of the side that changed them"
             }
-            Resolution::Merged(Rule::Stamp, _) => "a stamp: the later time is taken, or theirs",
+            Resolution::Merged(Rule::Stamp, _) => {
+                "a stamp: the later time is taken; of an origin, that of the text which stood there"
+            }
             Resolution::Conflict => "both changed it, and both cannot be kept",
         })
     }

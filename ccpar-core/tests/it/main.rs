@@ -2,6 +2,7 @@
 
 mod commit;
 mod crash;
+mod differences;
 mod ground;
 mod history;
 mod json_laws;
