@@ -75,8 +75,8 @@ fn laws_hold(rules: Rules) {
                 let (in_ours, in_theirs) = (by_heading(ours), by_heading(theirs));
                 check(
                     "under a heading no line stands more often than in either side",
-                    // Blocks are kept whole: of plain text, and where both repeat a line
-                    // of base in a block of their own.
+                    // Blocks are kept whole: of plain text, and where both added one line
+                    // in blocks of their own at two places.
                     rules == Rules::Lines
                         || by_heading(&merged).iter().all(|(line, count)| {
                             let [o, t] = [&in_ours, &in_theirs]
@@ -86,7 +86,7 @@ fn laws_hold(rules: Rules) {
                             let in_base = base.lines().filter(|other| *other == line.1).count();
                             *count <= o.max(t)
                                 || total <= total_o.max(total_t)
-                                || in_base > 0 && total_o > in_base && total_t > in_base
+                                || !base.is_empty() && total_o > in_base && total_t > in_base
                         }),
                 );
                 let adds = |side: &str| {
