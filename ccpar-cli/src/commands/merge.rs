@@ -110,8 +110,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         None => Rules::of(arguments.path.as_ref().unwrap_or(&arguments.ours)),
     };
     let merge = Merge::ours_first(rules, &base, &ours, &theirs);
+    let name = arguments.path.as_ref().unwrap_or(&arguments.ours);
+    if merge.is_coarse() {
+        output::note(format!(
+            "{}: large and changed a lot, so it was not compared line by line: conflicts may be \
+             larger than need be",
+            output::path(name)
+        ));
+    }
     if let Some(refusal) = merge.refusal() {
-        let name = arguments.path.as_ref().unwrap_or(&arguments.ours);
         output::note(format!("{}: {refusal}; merged as text", output::path(name)));
     }
     let labels = match arguments.labels.as_deref() {

@@ -75,6 +75,16 @@ fn changes_are_told_to_programs_and_sides_are_named_as_asked() {
 }
 
 #[test]
+fn it_says_when_a_cheaper_way_was_taken() {
+    let home = Home::new();
+    let text = |by: &str| (0..400).map(|n| format!("{by} {n} {by}\n")).collect::<Vec<_>>().concat();
+    home.write("b.md", text("before"));
+    home.write("o.md", text("ours"));
+    home.write("t.md", text("theirs"));
+    home.ccpar(&["merge", "b.md", "o.md", "t.md"]).ended(1, "not compared line by line");
+}
+
+#[test]
 fn json_is_merged_by_value_and_what_is_none_as_text_with_a_note() {
     let home = Home::new();
     home.write("b.json", "{\n  \"a\": 1,\n  \"b\": 1\n}\n");

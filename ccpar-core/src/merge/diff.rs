@@ -37,9 +37,15 @@ impl Shared {
         self.start..len - self.end
     }
 
+    /// Whether so much between two anchors is new that it is compared by pieces.
+    pub(super) fn is_coarse(&self, ids: &[Vec<u32>; 3], new: usize) -> bool {
+        let [old, new] = [0, new].map(|side| &ids[side][self.middle(ids[side].len())]);
+        old.len().min(new.len()) > PIECE && anchored_diff(old, new).is_coarse
+    }
+
     pub(super) fn diff(&self, ids: &[Vec<u32>; 3], old: usize, new: usize) -> Vec<Edit> {
         let [old, new] = [old, new].map(|side| &ids[side][self.middle(ids[side].len())]);
-        let mut edits = anchored_diff(old, new);
+        let mut edits = anchored_diff(old, new).edits;
         for edit in &mut edits {
             for range in [&mut edit.base, &mut edit.side] {
                 *range = range.start + self.start..range.end + self.start;
@@ -80,12 +86,18 @@ pub(super) fn without_blanks(line: &[u8]) -> Vec<u8> {
     }
 }
 
+/// What a side changed, and whether it was looked for by pieces.
+pub(super) struct Diff {
+    pub(super) edits: Vec<Edit>,
+    is_coarse: bool,
+}
+
 /// What a side changed, in order; no two changes touch.
 ///
 /// Lines that stand once on each side are anchors, as in a patience diff: the
 /// longest run of them that is in order on both sides is kept, and only what
 /// stands between two anchors is searched for what it has in common.
-pub(super) fn anchored_diff(base: &[u32], side: &[u32]) -> Vec<Edit> {
+pub(super) fn anchored_diff(base: &[u32], side: &[u32]) -> Diff {
     let most = base.iter().chain(side).max().map_or(0, |id| *id as usize + 1);
     // How often each line stands on each side, and where it was seen last.
     let mut seen = vec![(0_u32, 0_usize, 0_u32, 0_usize); most];
@@ -105,6 +117,7 @@ pub(super) fn anchored_diff(base: &[u32], side: &[u32]) -> Vec<Edit> {
     anchors.push((base.len(), side.len()));
 
     let mut edits: Vec<Edit> = Vec::new();
+    let mut is_coarse = false;
     // Marks the lines of a piece of base by the number of the piece.
     let mut in_piece = vec![usize::MAX; most];
     let (mut b, mut s) = (0, 0);
@@ -121,13 +134,14 @@ pub(super) fn anchored_diff(base: &[u32], side: &[u32]) -> Vec<Edit> {
         }
         let is_common = side[s..s_last].iter().any(|id| in_piece[*id as usize] == piece);
         if is_common {
+            is_coarse |= is_long(&base[b..b_last], &side[s..s_last]);
             diff_in_pieces((&base[b..b_last], b), (&side[s..s_last], s), &mut edits);
         } else if b < b_last || s < s_last {
             edits.push(Edit { base: b..b_last, side: s..s_last });
         }
         (b, s) = (b_end, s_end);
     }
-    edits
+    Diff { edits, is_coarse }
 }
 
 /// Beyond so many lines on both sides without an anchor the sides are compared

@@ -293,6 +293,15 @@ impl<'a> Merge<'a> {
         self
     }
 
+    /// Whether a cheaper way was taken, as the texts are so large and so different:
+    /// they were compared by pieces, or a conflict was not looked into line by line.
+    /// Conflicts may then be larger than need be. It takes as long as a diff.
+    pub fn is_coarse(&self) -> bool {
+        !self.is_clean()
+            && self.json.is_none()
+            && regions::is_coarse([&self.base, &self.ours, &self.theirs], &self.regions)
+    }
+
     /// Why the texts were merged as lines, although they were to be merged as JSON.
     pub fn refusal(&self) -> Option<&Refusal> {
         self.refusal.as_ref()

@@ -12,6 +12,10 @@ const CELLS: usize = 60_000;
 /// How alike two lines must be to be two wordings of one.
 const ALIKE: f64 = 0.6;
 
+pub(super) fn is_too_large(rows: usize, columns: usize) -> bool {
+    rows * columns > CELLS
+}
+
 /// For each line of base the line of a side that it became, if any.
 pub(super) type Pairs = [Option<usize>];
 
@@ -24,7 +28,7 @@ pub(super) fn pair(
     side_range: &Range<usize>,
 ) -> Option<Vec<Option<usize>>> {
     let (rows, columns) = (base_range.len(), side_range.len());
-    if rows * columns > CELLS {
+    if is_too_large(rows, columns) {
         return None;
     }
     let base_words: Vec<_> =

@@ -7,7 +7,7 @@ use super::diff::{BLANK, Edit, Shared, intern, without_blanks};
 use super::lines::Lines;
 use super::moved::Rewritten;
 use super::refine::Texts;
-use super::{Region, Resolution, entry, moved, numbered, retrace, spacing};
+use super::{Region, Resolution, entry, moved, numbered, pair, retrace, spacing};
 
 /// Cuts the three texts into regions and resolves those that both changed.
 ///
@@ -38,6 +38,19 @@ pub(super) fn regions<'a>(
         is_doubtful |= numbered::renumber(&mut regions, cut.texts);
     }
     (regions, is_doubtful)
+}
+
+/// Whether a merge took a cheaper way than it would with smaller texts: compared by
+/// pieces, or with a conflict that was not looked into line by line.
+pub(super) fn is_coarse(texts: [&Lines<'_>; 3], regions: &[Region<'_>]) -> bool {
+    let is_large = |region: &Region<'_>| {
+        let columns = region.ours.len().max(region.theirs.len());
+        region.resolution == Resolution::Conflict && pair::is_too_large(region.base.len(), columns)
+    };
+    regions.iter().any(is_large) || {
+        let Cut { shared, ids, .. } = Cut::new(texts);
+        shared.is_coarse(&ids, 1) || shared.is_coarse(&ids, 2)
+    }
 }
 
 /// The three texts, in the order base, ours, theirs, and what the sides changed.

@@ -202,7 +202,7 @@ fn texts() -> impl Strategy<Value = [String; 3]> {
             }
             lines
         };
-        let text = |lines: Vec<&str>| lines.iter().map(|line| format!("{line}\n")).collect();
+        let text = |lines: Vec<&str>| lines.iter().flat_map(|line| [*line, "\n"]).collect();
         [text(base.clone()), text(apply(ours)), text(apply(theirs))]
     })
 }

@@ -260,7 +260,7 @@ fn diff(base: &[u32], side: &[u32]) -> Vec<Edit> {
         *dense.entry(*id).or_insert(next)
     };
     let [base, side] = [base, side].map(|ids| ids.iter().map(&mut number).collect::<Vec<u32>>());
-    anchored_diff(&base, &side)
+    anchored_diff(&base, &side).edits
 }
 
 /// The pairs of edits that touch the same elements of base.

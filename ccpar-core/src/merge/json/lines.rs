@@ -36,7 +36,7 @@ fn regions<'a>(base: &Lines<'a>, ours: &Lines<'a>, theirs: &Lines<'a>) -> Vec<Re
         };
         text.lines.iter().map(number).collect::<Vec<u32>>()
     });
-    let (by_ours, by_theirs) = (anchored_diff(&b, &o), anchored_diff(&b, &t));
+    let (by_ours, by_theirs) = (anchored_diff(&b, &o).edits, anchored_diff(&b, &t).edits);
     let (mut o, mut t) = (by_ours.iter().peekable(), by_theirs.iter().peekable());
     let mut regions = Vec::new();
     let mut at = [0, 0, 0];
