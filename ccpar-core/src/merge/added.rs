@@ -11,6 +11,7 @@ use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 
 use super::entry::{Kind, Mark, item, sort_key};
+use super::numbered::Numbered;
 use super::refine::{Side, stamp};
 
 /// Below so many nodes a tree does not grow deeper.
@@ -24,8 +25,10 @@ struct Node<'a> {
     /// First in what holds it: the blank lines before it belong to that.
     is_first: bool,
     lines: Vec<&'a [u8]>,
-    /// Those of its first line.
+    /// The numbers of its lines, white space aside but for text.
     loose: Vec<u32>,
+    /// The head of a table, which holds its rows.
+    is_table: bool,
     mark: Mark<'a>,
     holds: Vec<Node<'a>>,
 }
@@ -59,7 +62,9 @@ impl<'a> Node<'a> {
                 let [one, two] = [self, other].map(Node::body);
                 self.loose == other.loose
                     || self.mark.is_same_thing(other.mark)
-                        && (one.starts_with(two) || two.starts_with(one))
+                        && Numbered::new(self.lines[0]).is_some()
+                            == Numbered::new(other.lines[0]).is_some()
+                        && (one == two || says_more(one, two) || says_more(two, one))
             }
             _ => self.mark.is_same_thing(other.mark) || self.loose == other.loose,
         }
@@ -81,6 +86,17 @@ impl<'a> Node<'a> {
             node.write(out);
         }
     }
+}
+
+/// Whether the longer says what the shorter does and then something about it: what
+/// follows begins with a colon or a dash.
+fn says_more(longer: &[u8], shorter: &[u8]) -> bool {
+    let rest = longer.strip_prefix(shorter).map(<[u8]>::trim_ascii_start);
+    rest.is_some_and(|rest| {
+        [&b":"[..], b"-", "\u{2013}".as_bytes(), "\u{2014}".as_bytes()]
+            .iter()
+            .any(|mark| rest.starts_with(mark))
+    })
 }
 
 /// Puts two blocks together, theirs first; `blanks` stand between two blocks, and
@@ -235,6 +251,13 @@ impl<'a> Twins<'a> {
     }
 }
 
+/// Whether a line is that of dashes under the head of a table.
+fn is_rule(side: &Side<'_, '_>, line: usize) -> bool {
+    side.marks[line].kind == Kind::Row
+        && side.lines[line].contains(&b'-')
+        && side.lines[line].iter().all(|byte| b"-:| \t\r".contains(byte))
+}
+
 /// Reads a block that begins and ends with lines that are not blank.
 fn tree<'a>(side: &Side<'_, 'a>, range: Range<usize>) -> Vec<Node<'a>> {
     // The nodes that are open, each held by the one before it.
@@ -256,22 +279,38 @@ fn tree<'a>(side: &Side<'_, 'a>, range: Range<usize>) -> Vec<Node<'a>> {
             && blanks.is_empty()
             && let Some(last) = open.last_mut()
             && last.mark.kind == Kind::Text
+            && !last.is_table
         {
             last.lines.push(line);
-            last.loose.push(side.loose[at]);
+            last.loose.push(side.ids[at]);
+            continue;
+        }
+        // The line of dashes under a head.
+        if is_rule(side, at)
+            && blanks.is_empty()
+            && let Some(head) = open.last_mut()
+            && head.mark.kind == Kind::Row
+            && head.lines.len() == 1
+        {
+            head.lines.push(line);
+            head.loose.push(side.loose[at]);
+            head.mark = Mark { kind: Kind::Text, key: &line[..0] };
+            head.is_table = true;
             continue;
         }
         let node = Node {
             before: std::mem::take(&mut blanks),
             is_first: false,
             lines: vec![line],
-            loose: vec![side.loose[at]],
+            loose: vec![if mark.kind == Kind::Text { side.ids[at] } else { side.loose[at] }],
+            is_table: false,
             mark,
             holds: Vec::new(),
         };
         let indent = line.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
         // A paragraph that goes on below an entry without a blank line is its own.
         let is_below = |parent: &Node<'_>| match parent.mark.kind {
+            _ if parent.is_table => node.mark.kind == Kind::Row && node.before.is_empty(),
             Kind::Item(at) if node.depth() == usize::MAX => indent > at || node.before.is_empty(),
             _ => parent.depth() < node.depth(),
         };

@@ -75,15 +75,20 @@ pub(super) fn intern<L: AsRef<[u8]>>(texts: [&[L]; 3], shared: &Shared) -> [Vec<
     })
 }
 
-/// A line without the white space that says nothing: all but its indentation.
+/// A line with each run of white space as one blank, and none at its end; the
+/// indentation as it is.
 pub(super) fn without_blanks(line: &[u8]) -> Vec<u8> {
+    let line = line.trim_ascii_end();
     let indent = line.len() - line.trim_ascii_start().len();
-    let words = line[indent..].iter().filter(|byte| !byte.is_ascii_whitespace());
-    if indent == line.len() {
-        Vec::new()
-    } else {
-        line[..indent].iter().chain(words).copied().collect()
+    let mut out = line[..indent].to_vec();
+    for byte in &line[indent..] {
+        if !byte.is_ascii_whitespace() {
+            out.push(*byte);
+        } else if out.last() != Some(&b' ') {
+            out.push(b' ');
+        }
     }
+    out
 }
 
 /// What a side changed, and whether it was looked for by pieces.

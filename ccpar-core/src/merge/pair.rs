@@ -9,6 +9,10 @@ use super::words;
 /// Pairing costs the product of two lengths; beyond this it is not tried.
 const CELLS: usize = 60_000;
 
+/// How many words may be compared with each other; beyond this only equal lines and
+/// keys pair.
+const WORDS: usize = 4_000_000;
+
 /// How alike two lines must be to be two wordings of one.
 const ALIKE: f64 = 0.6;
 
@@ -31,10 +35,9 @@ pub(super) fn pair(
     if is_too_large(rows, columns) {
         return None;
     }
-    let base_words: Vec<_> =
-        base.lines[base_range.clone()].iter().map(|line| words::words(line)).collect();
-    let side_words: Vec<_> =
-        side.lines[side_range.clone()].iter().map(|line| words::words(line)).collect();
+    let (base_words, side_words) = (sorted_words(base, base_range), sorted_words(side, side_range));
+    let all = |words: &[Vec<_>]| words.iter().map(Vec::len).sum::<usize>();
+    let is_wordy = rows * all(&side_words) + columns * all(&base_words) > WORDS;
     let worth = |row: usize, column: usize| -> f64 {
         let (b, s) = (base_range.start + row, side_range.start + column);
         let (one, two) = (base.marks[b], side.marks[s]);
@@ -49,6 +52,9 @@ pub(super) fn pair(
         }
         if one.is_same_thing(two) {
             return 2.5;
+        }
+        if is_wordy {
+            return 0.0;
         }
         match words::similarity(&base_words[row], &side_words[column]) {
             alike if alike >= ALIKE => 2.0 * alike,
@@ -84,4 +90,13 @@ pub(super) fn pair(
         }
     }
     Some(pairs)
+}
+
+fn sorted_words<'a>(side: &Side<'_, 'a>, range: &Range<usize>) -> Vec<Vec<&'a [u8]>> {
+    let sorted = side.lines[range.clone()].iter().map(|line| {
+        let mut words = words::words(line);
+        words.sort_unstable();
+        words
+    });
+    sorted.collect()
 }

@@ -158,7 +158,10 @@ impl<'a> Texts<'_, 'a> {
             _ => {
                 let (b, o, t) =
                     (self.base.lines[base], self.ours.lines[ours], self.theirs.lines[theirs]);
-                if self.base.marks[base].kind == Kind::Field
+                let mark = self.base.marks[base];
+                if mark.kind == Kind::Field
+                    && mark.is_same_thing(self.ours.marks[ours])
+                    && mark.is_same_thing(self.theirs.marks[theirs])
                     && let Some(line) = stamp(self.base.marks[base].key, o, t)
                 {
                     return Resolution::Merged(Rule::Stamp, vec![Cow::Borrowed(line)]);

@@ -93,10 +93,10 @@ impl<'s, 'a> Cut<'s, 'a> {
         // A side that holds all that the other changed is the result.
         let held = if by_ours.is_empty() || by_theirs.is_empty() {
             None
-        } else if holds(ids, shared, by_ours, 1, 2) {
+        } else if holds(ids, shared, [by_ours, by_theirs], [1, 2]) {
             Some(Resolution::Theirs)
         } else {
-            holds(ids, shared, by_theirs, 2, 1).then_some(Resolution::Ours)
+            holds(ids, shared, [by_theirs, by_ours], [2, 1]).then_some(Resolution::Ours)
         };
         // Only a region that both sides changed needs to know what its lines are.
         let mut known = None;
@@ -222,7 +222,12 @@ fn repeats(regions: &[Region<'_>], ids: &[Vec<u32>; 3], texts: [&Lines<'_>; 3]) 
 /// inner was merged into it before, or both did the same and the outer more.
 ///
 /// Aligning each side with base alone cannot see that where lines repeat.
-fn holds(ids: &[Vec<u32>; 3], shared: &Shared, edits: &[Edit], inner: usize, outer: usize) -> bool {
+fn holds(
+    ids: &[Vec<u32>; 3],
+    shared: &Shared,
+    [edits, outer_edits]: [&[Edit]; 2],
+    [inner, outer]: [usize; 2],
+) -> bool {
     let middles = [0, inner, outer].map(|side| &ids[side][shared.middle(ids[side].len())]);
     let most = middles.iter().copied().flatten().max().map_or(0, |id| *id as usize + 1);
     let [base, inner_count, outer_count] = middles.map(|middle| {
@@ -240,6 +245,22 @@ fn holds(ids: &[Vec<u32>; 3], shared: &Shared, edits: &[Edit], inner: usize, out
         Ordering::Less => outer_count[id] <= inner_count[id],
     });
     if !counts_fit {
+        return false;
+    }
+    // Counts do not tell what was moved: the outer side must have moved it too.
+    let once = |id: u32| {
+        let id = id as usize;
+        id >= BLANK.len() && [base[id], inner_count[id], outer_count[id]] == [1; 3]
+    };
+    let moves = |edits: &[Edit], side: usize| {
+        let mut was_deleted = vec![false; most];
+        for id in edits.iter().flat_map(|edit| &ids[0][edit.base.clone()]) {
+            was_deleted[*id as usize] = once(*id);
+        }
+        let mut inserts = edits.iter().flat_map(|edit| &ids[side][edit.side.clone()]);
+        inserts.any(|id| was_deleted[*id as usize])
+    };
+    if moves(edits, inner) && !moves(outer_edits, outer) {
         return false;
     }
     // No further edit may take back what an edit did.

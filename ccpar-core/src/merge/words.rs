@@ -87,7 +87,7 @@ pub(super) fn words(line: &[u8]) -> Vec<&[u8]> {
 }
 
 /// How much of two lines is the same, from 0 to 1: the share of their words, by
-/// length, that both have.
+/// length, that both have. The words are sorted.
 pub(super) fn similarity(one: &[&[u8]], two: &[&[u8]]) -> f64 {
     let weigh = |words: &[&[u8]]| -> usize {
         words.iter().filter(|word| word[0] != b' ').map(|word| word.len()).sum()
@@ -96,9 +96,6 @@ pub(super) fn similarity(one: &[&[u8]], two: &[&[u8]]) -> f64 {
     if total == 0 {
         return 0.0;
     }
-    let (mut one, mut two) = (one.to_vec(), two.to_vec());
-    one.sort_unstable();
-    two.sort_unstable();
     let (mut i, mut j, mut common) = (0, 0, 0);
     while i < one.len() && j < two.len() {
         match one[i].cmp(two[j]) {

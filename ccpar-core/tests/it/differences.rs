@@ -173,6 +173,43 @@ fn the_table_of_differences_is_as_documented() {
     assert_eq!(fs::read_to_string(&path).unwrap_or_default(), table, "run with CCPAR_BLESS=1");
 }
 
+/// What looks alike is not the same, and stands in the merge twice.
+#[test]
+fn what_only_looks_alike_is_kept_twice() {
+    for (one, two) in [
+        ("```\nprint('a b')\n```\n", "```\nprint('ab')\n```\n"),
+        ("- port: 80\n", "- port: 8080\n"),
+        ("- a: use not able\n", "- a: use notable\n"),
+        ("- delta\n", "1. delta\n"),
+    ] {
+        let [base, ours, theirs] =
+            [String::new(), one.to_owned(), two.to_owned()].map(|added| format!("# P\n\n{added}"));
+        let merged = ccpar([&base, &ours, &theirs]).unwrap();
+        for line in one.lines().chain(two.lines()) {
+            assert!(merged.lines().any(|other| other == line), "{line} is lost: {merged}");
+        }
+    }
+}
+
+#[test]
+fn two_tables_at_one_place_are_kept_whole() {
+    let ours = "x\n\n| k | v |\n|---|---|\n| a | 1 |\n";
+    let theirs = "x\n\n| n | w |\n|---|---|\n| b | 1 |\n";
+    let both = "x\n\n| k | v |\n|---|---|\n| a | 1 |\n\n| n | w |\n|---|---|\n| b | 1 |\n";
+    assert_eq!(ccpar(["x\n", ours, theirs]).as_deref(), Some(both));
+    let same_head = "x\n\n| k | v |\n|---|---|\n| b | 2 |\n";
+    let one_table = "x\n\n| k | v |\n|---|---|\n| a | 1 |\n| b | 2 |\n";
+    assert_eq!(ccpar(["x\n", ours, same_head]).as_deref(), Some(one_table));
+}
+
+#[test]
+fn a_move_is_kept_where_the_other_side_only_adds() {
+    let base = "- a\n- b\n- c\n- d\n";
+    let merged = ccpar([base, "- c\n- d\n- a\n- b\n", "- a\n- b\n- z\n- c\n- d\n"]).unwrap();
+    let places = ["- c", "- d", "- a", "- b"].map(|line| merged.lines().position(|l| l == line));
+    assert!(places.is_sorted() && merged.contains("- z\n"), "{merged}");
+}
+
 /// Small texts of headings, entries and prose, and what two sides made of them.
 fn texts() -> impl Strategy<Value = [String; 3]> {
     let line = prop::sample::select(vec![
