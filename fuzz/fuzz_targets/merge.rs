@@ -20,14 +20,5 @@ fuzz_target!(|texts: (&[u8], &[u8], &[u8])| {
             assert_eq!(merged.keep_theirs(), expected);
         }
         assert_eq!(merged.is_clean(), merge(base, theirs, ours).is_clean());
-        // Tried again on its own result it changes nothing.
-        if merged.is_clean() && rules != Rules::Json {
-            let text = merged.keep_theirs();
-            for (ours, theirs) in [(ours, &*text), (&*text, theirs)] {
-                let again = merge(base, ours, theirs);
-                assert!(again.is_clean());
-                assert_eq!(again.keep_theirs(), text);
-            }
-        }
     }
 });
