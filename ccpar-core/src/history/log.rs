@@ -203,6 +203,13 @@ impl Record {
         self.over.or(self.parents.first().copied()).unwrap_or(Version::ABSENT)
     }
 
+    /// What a writer may have started from once this was written: the version
+    /// itself, and a text that was merged into it. Its author may go on from that
+    /// one, and who read the target in between has seen it too.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = Version> {
+        std::iter::once(self.version).chain(self.parents.iter().skip(1).copied())
+    }
+
     /// Whether this took effect, given the record after it.
     fn took_effect(&self, next: Option<&Record>) -> bool {
         let aborts = |next: &Record| next.how == How::Aborted && next.n == self.n + 1;

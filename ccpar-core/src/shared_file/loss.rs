@@ -43,6 +43,11 @@ impl Loss {
         self.record.base.unwrap_or(Version::ABSENT)
     }
 
+    /// The place of the newest of some records whose text it was made from.
+    fn based_on(&self, records: &[&Record]) -> Option<usize> {
+        records.iter().rposition(|old| old.texts().any(|text| text == self.base()))
+    }
+
     /// The version that holds the lines.
     pub fn replaced(&self) -> Version {
         self.record.replaced()
@@ -132,7 +137,7 @@ impl SharedFile<'_> {
         // What each record that swallowed lines swallowed, asked for once.
         let mut asked: HashMap<u64, Vec<Vec<u8>>> = HashMap::new();
         for (index, loss) in &mut losses {
-            let base = records[..*index].iter().rposition(|old| old.version == loss.base());
+            let base = loss.based_on(&records[..*index]);
             let between = &records[base.unwrap_or(*index)..*index];
             for record in between.iter().filter(|record| record.lost.is_some()) {
                 let lines = asked.entry(record.n).or_insert_with(|| {
@@ -168,7 +173,7 @@ impl Times {
     fn new(history: &History, records: &[&Record], losses: &[(usize, Loss)]) -> Times {
         // What was swallowed came in after the base.
         let first = losses.iter().map(|(index, loss)| {
-            let base = records[..*index].iter().rposition(|old| old.version == loss.base());
+            let base = loss.based_on(&records[..*index]);
             base.unwrap_or(index.saturating_sub(BACK))
         });
         let first = first.min().unwrap_or(0);

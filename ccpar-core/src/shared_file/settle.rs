@@ -165,7 +165,8 @@ fn describe(held: &Held, before: Version) -> Result<Record> {
         record.over = (loss.is_some() || !record.closes.is_empty()).then_some(replaced);
     }
     if let Some(loss) = loss {
-        let part = loss.base.is_absent() || !records.iter().any(|old| old.version == loss.base);
+        let part = loss.base.is_absent()
+            || !records.iter().any(|old| old.texts().any(|text| text == loss.base));
         record.base = Some(loss.base);
         record.lost = Some(loss.lines.len());
         let meant = text.trim_ascii().is_empty() || !(part && is_busy(records.first(), time));

@@ -224,7 +224,7 @@ pub(super) fn candidates<'h>(
     looked_at.extend(aside);
     let versions: Vec<Version> = records
         .iter()
-        .map(|record| record.version)
+        .flat_map(Record::texts)
         .filter(|version| {
             let new = !looked_at.contains(version);
             looked_at.push(*version);

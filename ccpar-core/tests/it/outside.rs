@@ -335,6 +335,29 @@ fn a_plain_write_that_comes_between_look_and_replacement_is_merged_in() {
 }
 
 #[test]
+fn who_read_what_was_merged_in_a_moment_later_swallowed_the_rest() {
+    let world = World::new();
+    let path = world.write("notes.md", "a\nb\nc\nd\n");
+    let session = world.session(None);
+    let file = session.file(&path);
+    let between = "a\nb\nc\nd\nwritten in between\n";
+    let _ = file
+        .update(|text| {
+            outside(&path, between);
+            Ok::<_, Error>([b"committed\n", text].concat())
+        })
+        .unwrap();
+    assert_eq!(world.text("notes.md"), format!("committed\n{between}"));
+    // Two who had read it before it was merged, one after the other.
+    for line in ["of one reader\n", "of another\n"] {
+        write_all(&file, &[&format!("{between}{line}")]);
+    }
+    assert_eq!(lost(&file), ["committed", "of one reader"]);
+    assert_eq!(file.heal().unwrap().0, 2);
+    assert_eq!(world.text("notes.md"), format!("committed\n{between}of another\nof one reader\n"));
+}
+
+#[test]
 fn who_read_a_file_while_it_was_filled_swallowed_what_it_had_not_read() {
     let world = World::new();
     let whole = (0..20).map(|n| format!("line {n}\n")).collect::<Vec<_>>().concat();
