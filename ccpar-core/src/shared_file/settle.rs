@@ -155,18 +155,26 @@ fn describe(held: &Held, before: Version) -> Result<Record> {
         (stale::infer(rules, &(before, old.clone()), candidates, text), before)
     };
     let whole = if replaced == before { (before, old) } else { whole };
-    let loss = match loss {
+    let mut loss = match loss {
         Some(loss) => Some(loss),
         None => half_read(&held.history, rules, &whole, &records, text)?,
     };
+    if let [head, older @ ..] = &records[..]
+        && head.version == whole.0
+        && head.lost.is_some()
+        && !head.maybe
+        && is_busy(Some(head), time)
+        && is_part(head.base, older)
+    {
+        loss = loss.or_else(|| stale::after_a_part(&whole, text));
+    }
     if replaced != before {
         let closed = half_done.iter().filter(|record| record.lost.is_some());
         record.closes = closed.map(|record| record.n).collect();
         record.over = (loss.is_some() || !record.closes.is_empty()).then_some(replaced);
     }
     if let Some(loss) = loss {
-        let part = loss.base.is_absent()
-            || !records.iter().any(|old| old.texts().any(|text| text == loss.base));
+        let part = is_part(Some(loss.base), &records);
         record.base = Some(loss.base);
         record.lost = Some(loss.lines.len());
         let meant = text.trim_ascii().is_empty() || !(part && is_busy(records.first(), time));
@@ -183,6 +191,13 @@ fn describe(held: &Held, before: Version) -> Result<Record> {
         still.then_some(was)
     });
     Ok(record)
+}
+
+/// Whether a base that was inferred is but a part of a text: what its author had
+/// read was no version.
+fn is_part(base: Option<Version>, records: &[Record]) -> bool {
+    let is_version = |base| records.iter().any(|old| old.texts().any(|text| text == base));
+    base.is_none_or(|base| base.is_absent() || !is_version(base))
 }
 
 /// Whether somebody else wrote just before: who then leaves but a part of the

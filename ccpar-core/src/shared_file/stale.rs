@@ -127,7 +127,7 @@ pub(super) fn infer(
         }
     }
     let Some((distance, (base, old))) = nearest else {
-        return nothing_of_it(replaced, &census);
+        return nothing_of_it(replaced, &census, MISSING);
     };
     let merge = Merge::with_rules(rules, &old, text, &replaced.1);
     if Version::of(&old) != base {
@@ -154,10 +154,17 @@ const OWN: usize = 4;
 /// How much of a line there must be at least to see that it is cut off.
 const CUT: usize = 6;
 
-/// A few lines, and none of them of what they replaced: their author had read the
-/// file while another was about to fill it, or means them to be all.
-fn nothing_of_it(replaced: &Candidate, text: &Census<'_>) -> Option<Swallowed> {
-    if text.lines > OWN || merge::line_count(&replaced.1) < MISSING {
+/// What a few lines swallowed that stand in place of others of which was known that
+/// their author had read the file half done: where one did, the next did too.
+pub(super) fn after_a_part(replaced: &Candidate, text: &[u8]) -> Option<Swallowed> {
+    nothing_of_it(replaced, &Census::new(text), 1)
+}
+
+/// A few lines, and none of them of what they replaced, of which there are `least`
+/// at least: their author had read the file while another was about to fill it, or
+/// means them to be all.
+fn nothing_of_it(replaced: &Candidate, text: &Census<'_>, least: usize) -> Option<Swallowed> {
+    if text.lines > OWN || merge::line_count(&replaced.1) < least {
         return None;
     }
     if lines(&replaced.1).any(|line| text.place.contains_key(line)) {

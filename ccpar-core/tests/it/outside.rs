@@ -375,4 +375,23 @@ fn who_read_a_file_while_it_was_filled_swallowed_what_it_had_not_read() {
     write_all(&file, &[&long, "a long line 0\na long line 1\na long li\nmine\n"]);
     assert_eq!(file.heal().unwrap().0, 1);
     assert_eq!(world.text("notes.md"), format!("{long}mine\n"));
+    // Where one read it half done, the next did too, and the next.
+    write_all(&file, &[&long, "\nof one\n", "\nof two\n", "\nof three\n"]);
+    assert!(lost(&file).ends_with(&["of one".to_owned(), "of two".to_owned()]));
+    let _ = file.heal().unwrap();
+    let healed = world.text("notes.md");
+    for line in [&long, "of one\n", "of two\n", "of three\n"] {
+        assert!(healed.contains(line), "{healed}");
+    }
+}
+
+#[test]
+fn a_line_that_is_written_anew_and_anew_swallows_nothing() {
+    let world = World::new();
+    let path = world.write("notes.md", "at: 1\n");
+    let session = world.session(None);
+    let file = session.file(&path);
+    look(&file);
+    write_all(&file, &["at: 2\n", "at: 3\n", "all done\n", "at: 4\n"]);
+    assert!(lost(&file).is_empty());
 }
