@@ -179,13 +179,16 @@ impl Run {
     }
 
     /// Whether somebody took the line away for good who had seen it. Of writes at
-    /// the same time nobody knows which was first.
+    /// the same time nobody knows which was first, and of one that was overwritten
+    /// before anybody saw it nobody knows at all.
     fn removed_on_purpose(&self, line: &String) -> bool {
         const SAME: u64 = 10;
         let last = self.writes.iter().rposition(|write| write.text.contains(line));
         let [last, next] = [0, 1].map(|n| self.writes.get(last.unwrap_or(usize::MAX - 1) + n));
-        last.zip(next)
-            .is_some_and(|(last, next)| next.base.contains(line) && next.begun >= last.done + SAME)
+        last.zip(next).is_some_and(|(last, next)| {
+            let seen = next.text.difference(&next.base).all(|own| self.known.contains(own));
+            next.base.contains(line) && next.begun >= last.done + SAME && seen
+        })
     }
 
     fn report(&self, title: &str) {

@@ -18,6 +18,7 @@
 //! know the lines that were merged in, and its next text will not hold them.
 
 mod back;
+mod half_done;
 mod held;
 mod loss;
 mod prune;

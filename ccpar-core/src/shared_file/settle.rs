@@ -13,17 +13,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::half_done::{self, HALF_DONE};
 use super::held::Held;
-use super::{SharedFile, Swallowed, stale};
+use super::{SharedFile, stale};
 use crate::atomic::{self, OnDisk};
 use crate::error::Result;
 use crate::harness;
-use crate::history::{Before, Damage, History, How, Record, Version};
+use crate::history::{Before, Damage, How, Record, Version};
 use crate::lock::Wait;
-use crate::merge::{self, Merge, Rules};
-
-/// How long a write may be seen half done, in milliseconds.
-const HALF_DONE: u64 = 2000;
+use crate::merge::{self, Rules};
 
 /// How many versions back a base is looked for.
 const VERSIONS: usize = 64;
@@ -155,30 +153,17 @@ fn describe(held: &Held, before: Version) -> Result<Record> {
         (stale::infer(rules, &(before, old.clone()), candidates, text), before)
     };
     let whole = if replaced == before { (before, old) } else { whole };
-    let mut loss = match loss {
-        Some(loss) => Some(loss),
-        None => half_read(&held.history, rules, &whole, &records, text)?,
-    };
-    if let [head, older @ ..] = &records[..]
-        && head.version == whole.0
-        && head.lost.is_some()
-        && !head.maybe
-        && is_busy(Some(head), time)
-        && is_part(head.base, older)
-    {
-        loss = loss.or_else(|| stale::after_a_part(&whole, text));
-    }
+    let look = half_done::Look { history: &held.history, rules, records: &records, time };
+    let loss = look.settle(loss, &whole, text)?;
     if replaced != before {
         let closed = half_done.iter().filter(|record| record.lost.is_some());
         record.closes = closed.map(|record| record.n).collect();
         record.over = (loss.is_some() || !record.closes.is_empty()).then_some(replaced);
     }
     if let Some(loss) = loss {
-        let part = is_part(Some(loss.base), &records);
         record.base = Some(loss.base);
         record.lost = Some(loss.lines.len());
-        let meant = text.trim_ascii().is_empty() || !(part && is_busy(records.first(), time));
-        record.maybe = loss.maybe && meant;
+        record.maybe = loss.maybe;
     }
     record.damage = Damage::of(&whole.1, text, rules == Rules::Json).or_else(|| {
         // What was broken stays so until it is whole again.
@@ -191,48 +176,6 @@ fn describe(held: &Held, before: Version) -> Result<Record> {
         still.then_some(was)
     });
     Ok(record)
-}
-
-/// Whether a base that was inferred is but a part of a text: what its author had
-/// read was no version.
-fn is_part(base: Option<Version>, records: &[Record]) -> bool {
-    let is_version = |base| records.iter().any(|old| old.texts().any(|text| text == base));
-    base.is_none_or(|base| base.is_absent() || !is_version(base))
-}
-
-/// Whether somebody else wrote just before: who then leaves but a part of the
-/// text had read it while it was being filled, rather than meant that.
-fn is_busy(head: Option<&Record>, now: u64) -> bool {
-    head.is_some_and(|head| !head.parents.is_empty() && now.saturating_sub(head.time) <= HALF_DONE)
-}
-
-/// What a writer swallowed that had read the target while another was filling it:
-/// its base is what it had read, which never was a version.
-fn half_read(
-    history: &History,
-    rules: Rules,
-    replaced: &stale::Candidate,
-    records: &[Record],
-    text: &[u8],
-) -> Result<Option<Swallowed>> {
-    // How many versions may come while one writer thinks.
-    const VERSIONS: usize = 16;
-    if merge::swallowed(&replaced.1, text).is_empty() {
-        return Ok(None);
-    }
-    let recent = stale::candidates(history, records, &[replaced.0]).take(VERSIONS);
-    for (_, whole) in [replaced.clone()].into_iter().chain(recent) {
-        let Some((read, sure)) = stale::read_half_done(&whole, text) else {
-            continue;
-        };
-        let merged = Merge::with_rules(rules, read, text, &replaced.1).keep_theirs();
-        let lines = merge::swallowed(&merged, text);
-        if !lines.is_empty() {
-            let base = history.put(read)?;
-            return Ok(Some(Swallowed { base, replaced: replaced.0, lines, maybe: !sure }));
-        }
-    }
-    Ok(None)
 }
 
 /// Where the file that a record names lies now, if it was renamed within its
@@ -278,15 +221,6 @@ fn never_happened(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_target_is_busy_for_a_while_after_a_write() {
-        let found = Record::outside(Version::of(b"x"), 10_000);
-        let written = Record { parents: vec![Version::ABSENT], ..found.clone() };
-        assert!(is_busy(Some(&written), 11_000) && is_busy(Some(&written), 12_000));
-        assert!(!is_busy(Some(&written), 12_001));
-        assert!(!is_busy(Some(&found), 10_000) && !is_busy(None, 0));
-    }
 
     #[test]
     fn an_intent_never_happened_if_what_it_staged_still_lies_there() {

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 
+use super::half_done;
 use crate::error::Result;
 use crate::history::{History, Record, Version};
 use crate::merge::{self, Merge, Rules};
@@ -30,13 +31,13 @@ pub struct Swallowed {
 }
 
 /// A text as its lines, counted, to tell how far others are from it.
-struct Census<'a> {
+pub(super) struct Census<'a> {
     place: HashMap<&'a [u8], u32, RandomState>,
     count: Vec<u32>,
-    lines: usize,
+    pub(super) lines: usize,
 }
 
-fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut start = 0;
     let ends = memchr::memchr_iter(b'\n', text).chain([text.len()]);
     ends.map(move |end| &text[std::mem::replace(&mut start, end + 1)..end])
@@ -44,7 +45,7 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 impl<'a> Census<'a> {
-    fn new(text: &'a [u8]) -> Census<'a> {
+    pub(super) fn new(text: &'a [u8]) -> Census<'a> {
         let mut census =
             Census { place: HashMap::default(), count: Vec::new(), lines: merge::line_count(text) };
         for line in lines(text) {
@@ -56,6 +57,10 @@ impl<'a> Census<'a> {
             census.count[place as usize] += 1;
         }
         census
+    }
+
+    pub(super) fn has(&self, line: &[u8]) -> bool {
+        self.place.contains_key(line)
     }
 
     /// How many lines the text has that `other` lacks, and the other way round;
@@ -127,7 +132,7 @@ pub(super) fn infer(
         }
     }
     let Some((distance, (base, old))) = nearest else {
-        return nothing_of_it(replaced, &census, MISSING);
+        return half_done::nothing_of_it(replaced, &census, half_done::MISSING);
     };
     let merge = Merge::with_rules(rules, &old, text, &replaced.1);
     if Version::of(&old) != base {
@@ -142,53 +147,6 @@ pub(super) fn infer(
     let lines = merge::swallowed(&merge.keep_theirs(), text);
     let maybe = distance == 0 || tie || had_seen;
     (!lines.is_empty()).then_some(Swallowed { base, replaced: replaced.0, lines, maybe })
-}
-
-/// How many lines of a text are missing at least from one whose author had read
-/// it half done, and how many that author may have added. Of shorter texts
-/// nothing can be told: each may be another text altogether, like a number that
-/// is counted up.
-const MISSING: usize = 4;
-const OWN: usize = 4;
-
-/// How much of a line there must be at least to see that it is cut off.
-const CUT: usize = 6;
-
-/// What a few lines swallowed that stand in place of others of which was known that
-/// their author had read the file half done: where one did, the next did too.
-pub(super) fn after_a_part(replaced: &Candidate, text: &[u8]) -> Option<Swallowed> {
-    nothing_of_it(replaced, &Census::new(text), 1)
-}
-
-/// A few lines, and none of them of what they replaced, of which there are `least`
-/// at least: their author had read the file while another was about to fill it, or
-/// means them to be all.
-fn nothing_of_it(replaced: &Candidate, text: &Census<'_>, least: usize) -> Option<Swallowed> {
-    if text.lines > OWN || merge::line_count(&replaced.1) < least {
-        return None;
-    }
-    if lines(&replaced.1).any(|line| text.place.contains_key(line)) {
-        return None;
-    }
-    let lines = lines(&replaced.1).map(<[u8]>::to_vec).collect();
-    Some(Swallowed { base: Version::ABSENT, replaced: replaced.0, lines, maybe: true })
-}
-
-/// How much of `whole` the author of `text` had read, if it read the file while
-/// another was filling it: the text begins as `whole` does, goes on with a few
-/// lines of its own, and has none of the many lines that follow in `whole`. Says
-/// too whether that is sure: the text has a line that is cut off.
-pub(super) fn read_half_done<'w>(whole: &'w [u8], text: &[u8]) -> Option<(&'w [u8], bool)> {
-    let shared = whole.iter().zip(text).take_while(|(a, b)| a == b).count();
-    // Where the author's own text begins a line of `whole` may be cut off, or
-    // begin with the same bytes by chance.
-    let start = whole[..shared].iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
-    let cut = shared - start >= CUT && text.get(shared).is_none_or(|byte| *byte == b'\n');
-    let read = if cut { shared } else { start };
-    let rest: Vec<&[u8]> = lines(&whole[start..]).skip(1).collect();
-    let own = Census::new(text.get(read..).unwrap_or_default());
-    let has = rest.iter().any(|line| own.place.contains_key(line));
-    (read > 0 && rest.len() >= MISSING && own.lines <= OWN && !has).then(|| (&whole[..read], cut))
 }
 
 /// The nearest of some versions, of which there is at least one.
@@ -214,7 +172,7 @@ fn knows_of(base: &[u8], replaced: &[u8], text: &Census<'_>) -> bool {
     let base: HashSet<&[u8], RandomState> = lines(base).collect();
     lines(replaced).any(|line| {
         line.iter().filter(|byte| byte.is_ascii_alphanumeric()).count() >= WORDS
-            && text.place.contains_key(line)
+            && text.has(line)
             && !base.contains(line)
     })
 }
@@ -307,29 +265,6 @@ mod tests {
         assert_eq!(told(&all, "x\ny\nz\n"), all_of_it);
         assert_eq!(told(&all, "1\n2\n3\n4\n5\n"), None);
         assert_eq!(told(&["{\"a\": 1}\n"], "{\"a\": 2}\n"), None);
-    }
-
-    #[test]
-    fn a_file_that_was_read_while_it_was_filled_is_the_base_as_far_as_it_was_read() {
-        let whole = (0..20).map(|n| format!("line {n}\n")).collect::<Vec<_>>().concat();
-        let half = "line 0\nline 1\nline 2\n";
-        let read = |text: &str| {
-            read_half_done(whole.as_bytes(), text.as_bytes())
-                .map(|(read, sure)| (String::from_utf8_lossy(read).into_owned(), sure))
-        };
-        for own in ["mine\n", "linemine\n", "line 3mine\n", "mine\nmore\n"] {
-            assert_eq!(read(&format!("{half}{own}")), Some((half.to_owned(), false)), "{own}");
-        }
-        // A line that is cut off nobody writes.
-        let long = "line 0\na line of many words\nx\ny\nz\nq\n";
-        let told = read_half_done(long.as_bytes(), b"line 0\na line of\nmine\n");
-        assert_eq!(told, Some((&b"line 0\na line of"[..], true)));
-        for no in [&whole[..], "mine\n", "line 0\na\nb\nc\nd\ne\n", "line 0\nx\nline 9\n"] {
-            assert_eq!(read(no), None, "{no}");
-        }
-        // The end dropped on purpose.
-        let but_two = (0..18).map(|n| format!("line {n}\n")).collect::<Vec<_>>().concat();
-        assert_eq!(read(&format!("{but_two}x\n")), None);
     }
 
     #[test]

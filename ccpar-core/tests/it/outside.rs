@@ -386,6 +386,24 @@ fn who_read_a_file_while_it_was_filled_swallowed_what_it_had_not_read() {
 }
 
 #[test]
+fn of_two_who_wrote_at_once_neither_dropped_what_the_other_wrote_over() {
+    let world = World::new();
+    let lines = |from, to| (from..to).fold(String::new(), |text, n| text + &format!("line {n}\n"));
+    let path = world.write("notes.md", "begin\n");
+    let session = world.session(None);
+    let file = session.file(&path);
+    look(&file);
+    let (long, short) = (lines(10, 30), lines(50, 55));
+    let torn = format!("{short}of one\n{}of another\n", &long[short.len() + 7..]);
+    write_all(&file, &[&long, &short, &torn]);
+    assert_eq!(file.heal().unwrap().0, 1);
+    let healed = world.text("notes.md");
+    for line in [&long, "of one\n", "of another\n"].into_iter().flat_map(|text| text.lines()) {
+        assert!(healed.lines().any(|other| other == line), "{line}: {healed}");
+    }
+}
+
+#[test]
 fn a_line_that_is_written_anew_and_anew_swallows_nothing() {
     let world = World::new();
     let path = world.write("notes.md", "at: 1\n");
