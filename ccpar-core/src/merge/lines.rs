@@ -7,12 +7,31 @@ use std::ops::Range;
 use super::entry::Mark;
 use super::refine::Side;
 
-/// A text as its lines, without their newlines.
+/// How the lines of a text end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    Lf,
+    CrLf,
+}
+
+impl Ending {
+    pub(super) fn bytes(self) -> &'static [u8] {
+        match self {
+            Ending::Lf => b"\n",
+            Ending::CrLf => b"\r\n",
+        }
+    }
+}
+
+/// A text as its lines, without their ends. Where only some lines end in CR LF,
+/// their CR is part of the line.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_field_names, reason = "the lines are what it is")]
 pub(crate) struct Lines<'a> {
     pub(super) text: &'a [u8],
     pub(super) lines: Vec<&'a [u8]>,
+    /// How all lines end; `None` if none does.
+    ending: Option<Ending>,
     /// Whether the last line has a newline; `None` if there is no line.
     newline_at_end: Option<bool>,
 }
@@ -20,7 +39,7 @@ pub(crate) struct Lines<'a> {
 impl<'a> Lines<'a> {
     pub(super) fn new(text: &'a [u8]) -> Lines<'a> {
         let newline_at_end = text.last().map(|last| *last == b'\n');
-        let lines = match text.strip_suffix(b"\n").unwrap_or(text) {
+        let mut lines: Vec<&[u8]> = match text.strip_suffix(b"\n").unwrap_or(text) {
             [] if text.is_empty() => Vec::new(),
             text => {
                 let mut start = 0;
@@ -28,12 +47,21 @@ impl<'a> Lines<'a> {
                 ends.map(|end| &text[std::mem::replace(&mut start, end + 1)..end]).collect()
             }
         };
-        Lines { text, lines, newline_at_end }
+        let ended = if newline_at_end == Some(false) { lines.len() - 1 } else { lines.len() };
+        let mut ending = (ended > 0).then_some(Ending::Lf);
+        // Of an ordinary text the first line tells.
+        if ended > 0 && lines[..ended].iter().all(|line| line.ends_with(b"\r")) {
+            ending = Some(Ending::CrLf);
+            for line in &mut lines[..ended] {
+                *line = &line[..line.len() - 1];
+            }
+        }
+        Lines { text, lines, ending, newline_at_end }
     }
 
     /// The same text with other lines.
     pub(super) fn with(&self, lines: Vec<&'a [u8]>) -> Lines<'a> {
-        Lines { text: self.text, lines, newline_at_end: self.newline_at_end }
+        Lines { lines, ..*self }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -58,18 +86,24 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Whether the merged text ends in a newline: who changed that decides.
-pub(super) fn merged_end(base: &Lines<'_>, ours: &Lines<'_>, theirs: &Lines<'_>) -> bool {
+/// The lines of a merge as a text. How lines end, and whether the last one does:
+/// who changed that decides.
+pub(super) fn join(lines: &[Cow<'_, [u8]>], [base, ours, theirs]: [&Lines<'_>; 3]) -> Vec<u8> {
     let (b, o, t) = (base.newline_at_end, ours.newline_at_end, theirs.newline_at_end);
-    if o == b { t.or(o) } else { o.or(t) }.unwrap_or(true)
-}
-
-pub(super) fn join(lines: &[Cow<'_, [u8]>], newline_at_end: bool) -> Vec<u8> {
-    let mut text = lines.join(&b'\n');
+    let newline_at_end = if o == b { t.or(o) } else { o.or(t) }.unwrap_or(true);
+    let ending = ending(base, ours, theirs).bytes();
+    let mut text = lines.join(ending);
     if newline_at_end && !lines.is_empty() {
-        text.push(b'\n');
+        text.extend_from_slice(ending);
     }
     text
+}
+
+/// How the lines of a merge end.
+pub(super) fn ending(base: &Lines<'_>, ours: &Lines<'_>, theirs: &Lines<'_>) -> Ending {
+    let (ours, theirs) = (ours.ending, theirs.ending);
+    let first = if theirs == base.ending { ours.or(theirs) } else { theirs.or(ours) };
+    first.unwrap_or(Ending::Lf)
 }
 
 /// How many lines each of two texts has that the other lacks, blank lines and

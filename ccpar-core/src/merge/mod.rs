@@ -382,6 +382,17 @@ mod tests {
             clean("a\r\nb\r\n", "a\r\nb\r\nc\r\n", "z\r\na\r\nb\r\n"),
             "z\r\na\r\nb\r\nc\r\n"
         );
+        // Who changed the ends of the lines decides, and nothing else changes by it.
+        assert_eq!(clean("a\nb\nc\n", "a\r\nb\r\nc\r\n", "a\nc\n"), "a\r\nc\r\n");
+        assert_eq!(clean("a\nb\nc\n", "a\nc\n", "a\r\nb\r\nc\r\nd\r\n"), "a\r\nc\r\nd\r\n");
+        assert_eq!(clean("a\r\nb", "a\r\nb\r\no", "t\r\na\r\nb"), "t\r\na\r\nb\r\no");
+        assert_eq!(clean("a\r\nb", "a\nb\n", "a\r\nb\r\nt"), "a\nb\nt\n");
+        assert_eq!(clean("a", "a\r\no\r\n", "t\na"), "t\na\no\n");
+        // Where a text has both, the ends are part of its lines.
+        assert_eq!(clean("a\r\nb\n", "a\r\nb\no\n", "t\r\na\r\nb\n"), "t\r\na\r\nb\no\n");
+        let merge = Merge::new(b"a\r\n", b"o\r\n", b"t\r\n");
+        let marked = merge.with_markers(Markers::default());
+        assert!(marked.split_inclusive(|byte| *byte == b'\n').all(|line| line.ends_with(b"\r\n")));
         let merge = Merge::new(b"\xff\n", b"\xff\n\xfe", b"\x00\n\xff\n");
         assert_eq!(merge.keep_theirs(), b"\x00\n\xff\n\xfe");
     }

@@ -57,7 +57,7 @@ impl<'a> Merge<'a> {
             out.push(mark('>', theirs));
         });
         if !self.is_clean() && !text.ends_with(b"\n") {
-            text.push(b'\n');
+            text.extend(lines::ending(&self.base, &self.ours, &self.theirs).bytes());
         }
         text
     }
@@ -74,7 +74,6 @@ impl<'a> Merge<'a> {
                 Resolution::Conflict => conflict(&mut out, region),
             }
         }
-        let end = lines::merged_end(&self.base, &self.ours, &self.theirs);
-        lines::join(&out, end)
+        lines::join(&out, [&self.base, &self.ours, &self.theirs])
     }
 }

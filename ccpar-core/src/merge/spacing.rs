@@ -64,8 +64,8 @@ pub(super) fn settle<'a>(regions: &mut [Region<'a>], texts: [&Lines<'a>; 3]) {
         let next = lines.peek().map_or(region, |(_, (next, _))| *next);
         while blanks.len() < gap.width {
             let place = before.unwrap_or(next);
-            let blank = Cow::Borrowed(gap.blank);
-            blanks.insert(if before.is_some() { 0 } else { blanks.len() }, (place, blank));
+            let at = if before.is_some() { 0 } else { blanks.len() };
+            blanks.insert(at, (place, Cow::Borrowed(b"")));
             touched[place] = true;
         }
         for (region, line) in blanks {
@@ -87,7 +87,6 @@ struct Gap {
     after: usize,
     blanks: usize,
     width: usize,
-    blank: &'static [u8],
 }
 
 fn gaps(lines: &[Line<'_>], regions: &[Region<'_>], texts: [&Lines<'_>; 3]) -> Vec<Gap> {
@@ -128,11 +127,9 @@ fn gaps(lines: &[Line<'_>], regions: &[Region<'_>], texts: [&Lines<'_>; 3]) -> V
             before = Some((at, line));
         }
     }
-    let is_crlf = texts[2].lines.first().is_some_and(|line| line.ends_with(b"\r"));
-    let blank: &'static [u8] = if is_crlf { b"\r" } else { b"" };
     let gaps = pairs.into_iter().filter_map(|(pair, after, blanks)| {
         let width = width(widths[&pair]).filter(|width| *width != blanks)?;
-        Some(Gap { after, blanks, width, blank })
+        Some(Gap { after, blanks, width })
     });
     gaps.collect()
 }

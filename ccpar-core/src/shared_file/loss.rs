@@ -61,6 +61,15 @@ impl Loss {
     }
 }
 
+/// The losses of a target.
+#[derive(Debug, Default)]
+pub(super) struct Losses {
+    pub(super) open: Vec<Loss>,
+    /// The numbers of those of which every line has come back, though no record
+    /// closes them: with one that does they need not be looked into again.
+    pub(super) over: Vec<u64>,
+}
+
 /// The numbers of the losses that later records close.
 pub(super) fn closed(records: &Parsed) -> HashSet<u64> {
     records.effective().flat_map(|record| &record.closes).copied().collect()
@@ -89,14 +98,14 @@ impl SharedFile<'_> {
     /// The losses that are open, oldest first. Takes no lock, so
     /// [`settle`](Self::settle) first to know of the newest too.
     pub fn losses(&self) -> Result<Vec<Loss>> {
-        self.open_losses(&self.history()?, |_| true)
+        Ok(self.open_losses(&self.history()?, |_| true)?.open)
     }
 
     pub(super) fn open_losses(
         &self,
         history: &History,
         wanted: impl Fn(&Record) -> bool,
-    ) -> Result<Vec<Loss>> {
+    ) -> Result<Losses> {
         let parsed = history.records()?;
         let closed = closed(&parsed);
         let records: Vec<&Record> = parsed.effective().collect();
@@ -115,7 +124,7 @@ impl SharedFile<'_> {
             losses.push((index, Loss { record, lines, by_others: HashSet::new(), problem }));
         }
         if losses.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Losses::default());
         }
         let times = Times::new(history, &records, &losses);
         for (index, loss) in &mut losses {
@@ -133,7 +142,14 @@ impl SharedFile<'_> {
                 true
             });
         }
-        losses.retain(|(_, loss)| loss.problem.is_some() || !loss.lines.is_empty());
+        let mut over = Vec::new();
+        losses.retain(|(_, loss)| {
+            let is_open = loss.problem.is_some() || !loss.lines.is_empty();
+            if !is_open {
+                over.push(loss.record.n);
+            }
+            is_open
+        });
         // What each record that swallowed lines swallowed, asked for once.
         let mut asked: HashMap<u64, Vec<Vec<u8>>> = HashMap::new();
         for (index, loss) in &mut losses {
@@ -146,7 +162,7 @@ impl SharedFile<'_> {
                 loss.by_others.extend(lines.iter().cloned());
             }
         }
-        Ok(losses.into_iter().map(|(_, loss)| loss).collect())
+        Ok(Losses { open: losses.into_iter().map(|(_, loss)| loss).collect(), over })
     }
 
     /// The lines that the text of a record swallowed.

@@ -3,7 +3,7 @@
 use super::back::Swallowed;
 use super::held::{Held, Made};
 use super::{Commit, Outcome, SharedFile};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::history::{History, How, Record, Version};
 use crate::merge::{Merge, Rules};
 
@@ -66,49 +66,83 @@ impl SharedFile<'_> {
     }
 
     fn restore_losses(&self, healing: bool) -> Result<(usize, Commit)> {
-        let mut held = self.enter(self.harness.wait())?;
-        let mut text = held.content().to_vec();
-        let rules = Rules::of(&held.real);
-        let mut made = Made::default();
-        let (mut conflict, mut failed) = (None, None);
-        if healing && text.is_empty() {
-            return Ok((0, Commit::unchanged(held.now)));
+        // To put together what is missing takes its time. The lock is for the look
+        // whether all is still as it was then, and for the replacement.
+        const TRIES: usize = 2;
+        let mut ready = None;
+        for _ in 0..TRIES {
+            let _ = self.settle()?;
+            let history = self.history()?;
+            let head = history.newest()?.map(|head| head.n);
+            let found = self.look_only()?;
+            let plan = self.put_together(&history, found.content(), healing)?;
+            let held = self.enter(self.harness.wait())?;
+            if held.now == found.version() && held.log.head().map(|head| head.n) == head {
+                ready = Some((held, plan));
+                break;
+            }
         }
-        let wanted = |record: &Record| !(healing && record.maybe);
-        for loss in self.open_losses(&held.history, wanted)? {
+        let (mut held, plan) = if let Some(ready) = ready {
+            ready
+        } else {
+            // They keep writing: then they wait.
+            let held = self.enter(self.harness.wait())?;
+            let plan = self.put_together(&held.history, held.content(), healing)?;
+            (held, plan)
+        };
+        let mut conflict = None;
+        for (replaced, regions) in plan.conflicts {
+            self.check(&held)?;
+            let (copy, _) = self.keep_copy(&mut held, &replaced)?;
+            conflict = Some(Outcome::Conflict { copy, regions });
+        }
+        let mut commit = if plan.text == held.content() {
+            if plan.closed > 0 {
+                self.note(&mut held, How::Restore, plan.closes)?;
+            }
+            Commit::unchanged(held.now)
+        } else {
+            let made = Made { closes: plan.closes, ..Made::default() };
+            self.put(&mut held, &plan.text, How::Restore, &made)?
+        };
+        commit.outcome = conflict.unwrap_or(commit.outcome);
+        plan.failed.map_or(Ok((plan.closed, commit)), Err)
+    }
+
+    /// Puts what was swallowed back into a text.
+    fn put_together(&self, history: &History, text: &[u8], healing: bool) -> Result<Whole> {
+        let mut whole = Whole { text: text.to_vec(), ..Whole::default() };
+        if healing && text.is_empty() {
+            return Ok(whole);
+        }
+        let rules = Rules::of(&self.real_path()?);
+        let losses = self.open_losses(history, |record| !(healing && record.maybe))?;
+        for loss in losses.open {
             if let Some(problem) = loss.problem {
-                failed = Some(problem);
+                whole.failed = Some(problem);
                 continue;
             }
-            let base = self.content(&held.history, loss.base())?;
-            let replaced = self.content(&held.history, loss.replaced())?;
-            let stale = self.content(&held.history, loss.record.version)?;
-            let lines = loss.missing_from(&stale, &text);
+            let base = self.content(history, loss.base())?;
+            let replaced = self.content(history, loss.replaced())?;
+            let stale = self.content(history, loss.record.version)?;
+            let lines = loss.missing_from(&stale, &whole.text);
             let swallowed = Swallowed {
                 base: &base,
                 replaced: &replaced,
                 lines: &lines.iter().map(Vec::as_slice).collect::<Vec<_>>(),
                 by_others: &loss.by_others,
             };
-            let back = swallowed.put_back(rules, &text);
+            let back = swallowed.put_back(rules, &whole.text);
+            whole.text = back.text;
+            whole.closes.push(loss.record.n);
             if back.conflicts > 0 {
-                self.check(&held)?;
-                let (copy, _) = self.keep_copy(&mut held, &replaced)?;
-                conflict = Some(Outcome::Conflict { copy, regions: back.conflicts });
+                whole.conflicts.push((replaced, back.conflicts));
             }
-            made.closes.push(loss.record.n);
-            text = back.text;
         }
-        let mut commit = if text == held.content() {
-            if !made.closes.is_empty() {
-                self.note(&mut held, How::Restore, made.closes.clone())?;
-            }
-            Commit::unchanged(held.now)
-        } else {
-            self.put(&mut held, &text, How::Restore, &made)?
-        };
-        commit.outcome = conflict.unwrap_or(commit.outcome);
-        failed.map_or(Ok((made.closes.len(), commit)), Err)
+        whole.closed = whole.closes.len();
+        whole.closes.extend(losses.over);
+        whole.closes.sort_unstable();
+        Ok(whole)
     }
 
     /// Closes losses that were meant: all of them, or the one of this number in
@@ -224,6 +258,18 @@ impl SharedFile<'_> {
         }
         Ok(Some(back))
     }
+}
+
+/// A text with all that was swallowed.
+#[derive(Default)]
+struct Whole {
+    text: Vec<u8>,
+    /// How many losses that closes, apart from those that are over.
+    closed: usize,
+    closes: Vec<u64>,
+    /// The texts that could not be put back whole, and in how many places.
+    conflicts: Vec<(Vec<u8>, usize)>,
+    failed: Option<Error>,
 }
 
 /// A target without what a session wrote.
