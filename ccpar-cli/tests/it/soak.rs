@@ -6,8 +6,8 @@
 //! so that in the end it can be told which line a stale writer swallowed and
 //! which was dropped by somebody who had seen it.
 //!
-//! The suite runs a short form. `CCPAR_SOAK=200` runs as many rounds, with the
-//! pauses that people make.
+//! The suite runs a short form. `CCPAR_SOAK=200`, with `--release`, runs as many
+//! rounds, with the pauses that people make.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

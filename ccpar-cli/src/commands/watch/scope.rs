@@ -63,21 +63,17 @@ impl<'a> Scope<'a> {
         };
         if scope.everything {
             let histories = harness.histories_folder()?.into_std_path_buf();
-            scope.arm_one(&histories, RecursiveMode::NonRecursive)?;
+            scope.arm_one(&histories)?;
             let (targets, _) = context::known_targets(harness, None)?;
             scope.targets.extend(targets);
         }
         for path in paths {
             let real = harness.file(path).real_path()?;
             if real.is_dir() {
-                scope.arm_one(&real, RecursiveMode::Recursive)?;
                 scope.folders.push(real);
             } else {
                 scope.targets.insert(real);
             }
-        }
-        for folder in scope.folders.clone() {
-            scope.take_in(&folder);
         }
         scope.arm()?;
         Ok(scope)
@@ -102,7 +98,7 @@ impl<'a> Scope<'a> {
     /// changed.
     pub(super) fn rescan(&mut self) -> Result<(), Failure> {
         for folder in self.folders.clone() {
-            self.take_in(&folder);
+            self.take_in(&folder)?;
         }
         self.touched.extend(self.targets.iter().map(|target| (target.clone(), true)));
         self.arm()
@@ -115,8 +111,8 @@ impl<'a> Scope<'a> {
         } else if path.parent().is_some_and(|parent| parent == self.histories()) {
             let name = path.file_name().and_then(|name| name.to_str());
             self.unnamed.extend(name.map(|name| (name.to_owned(), 0)));
-        } else if self.folders.iter().any(|folder| path.starts_with(folder)) {
-            self.take_in(path);
+        } else {
+            self.take_in(path)?;
         }
         self.folder_came_or_went(path, done)
     }
@@ -150,9 +146,9 @@ impl<'a> Scope<'a> {
         self.harness.root().join("history").into()
     }
 
-    /// Makes targets of the plain files that are, or lie in, a path within a
-    /// folder that is watched as a whole.
-    pub(super) fn take_in(&mut self, path: &Path) {
+    /// Makes targets of the plain files that are, or lie in, a path, and watches its
+    /// folders, if it lies within a folder that is watched as a whole.
+    fn take_in(&mut self, path: &Path) -> Result<(), Failure> {
         let hidden = |path: &Path| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             name.starts_with('.') || name.contains(".conflict-")
@@ -160,19 +156,21 @@ impl<'a> Scope<'a> {
         let within = self.folders.iter().find_map(|folder| path.strip_prefix(folder).ok());
         let hidden_above = within.is_none_or(|within| within.ancestors().any(hidden));
         if hidden_above || path.starts_with(self.harness.root()) {
-            return;
+            return Ok(());
         }
         let Ok(metadata) = std::fs::symlink_metadata(path) else {
-            return;
+            return Ok(());
         };
         if metadata.is_dir() {
+            self.arm_one(path)?;
             for entry in std::fs::read_dir(path).into_iter().flatten().flatten() {
-                self.take_in(&entry.path());
+                self.take_in(&entry.path())?;
             }
         } else if metadata.is_file() && metadata.len() <= SIZE_MAX {
             self.targets.insert(path.to_owned());
             self.touched.push((path.to_owned(), false));
         }
+        Ok(())
     }
 
     /// Asks new histories whose they are.
@@ -206,32 +204,33 @@ impl<'a> Scope<'a> {
         self.arm()
     }
 
-    /// Watches the folder of each target, or the nearest that exists above it.
+    /// Watches the folder of each target, or the nearest that exists above it, and
+    /// those that are watched as a whole.
     fn arm(&mut self) -> Result<(), Failure> {
-        for folder in self.folders.clone() {
-            if folder.is_dir() && !self.armed.contains(&folder) {
-                self.arm_one(&folder, RecursiveMode::Recursive)?;
-                self.take_in(&folder);
+        loop {
+            let above = self.targets.iter().filter_map(|target| existing(target.parent()?));
+            let whole = self.folders.iter().filter_map(|folder| existing(folder));
+            let wanted: BTreeSet<&Path> = above.chain(whole).collect();
+            let mut new: Vec<PathBuf> = wanted.into_iter().map(Path::to_owned).collect();
+            new.retain(|folder| !self.armed.contains(folder));
+            for folder in &new {
+                self.arm_one(folder)?;
+                self.take_in(folder)?;
+            }
+            // What was made in a folder before it was watched nobody tells: once more.
+            if new.is_empty() {
+                return Ok(());
             }
         }
-        let exists = |target: &PathBuf| {
-            target.ancestors().skip(1).find(|folder| folder.is_dir()).map(Path::to_owned)
-        };
-        let wanted: BTreeSet<PathBuf> = self.targets.iter().filter_map(exists).collect();
-        for folder in wanted {
-            let covered = self.folders.iter().any(|whole| folder.starts_with(whole));
-            if !covered {
-                self.arm_one(&folder, RecursiveMode::NonRecursive)?;
-            }
-        }
-        Ok(())
     }
 
-    fn arm_one(&mut self, folder: &Path, mode: RecursiveMode) -> Result<(), Failure> {
+    /// Watches one folder, not what lies in the folders in it: a watch that does would
+    /// miss what is made in a new folder before it gets there.
+    fn arm_one(&mut self, folder: &Path) -> Result<(), Failure> {
         if self.armed.contains(folder) {
             return Ok(());
         }
-        match self.watcher.watch(folder, mode) {
+        match self.watcher.watch(folder, RecursiveMode::NonRecursive) {
             Ok(()) => {
                 self.armed.insert(folder.to_owned());
                 Ok(())
@@ -241,4 +240,9 @@ impl<'a> Scope<'a> {
             Err(error) => Err(failure(&error, Some(folder))),
         }
     }
+}
+
+/// The nearest folder that exists, of this one and those above it.
+fn existing(folder: &Path) -> Option<&Path> {
+    folder.ancestors().find(|folder| folder.is_dir())
 }
