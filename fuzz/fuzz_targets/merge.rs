@@ -20,5 +20,14 @@ fuzz_target!(|texts: (&[u8], &[u8], &[u8])| {
             assert_eq!(merged.keep_theirs(), expected);
         }
         assert_eq!(merged.is_clean(), merge(base, theirs, ours).is_clean());
+        // Trying again changes nothing.
+        let text = merged.keep_theirs();
+        if merged.is_clean() && rules != Rules::Json {
+            for (ours, theirs) in [(ours, &text[..]), (&text, theirs)] {
+                let again = merge(base, ours, theirs);
+                assert!(again.is_clean());
+                assert_eq!(again.keep_theirs(), text);
+            }
+        }
     }
 });

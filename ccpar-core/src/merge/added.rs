@@ -25,7 +25,8 @@ struct Node<'a> {
     /// First in what holds it: the blank lines before it belong to that.
     is_first: bool,
     lines: Vec<&'a [u8]>,
-    /// The numbers of its lines, white space aside but for text.
+    /// The numbers of its lines: of text as they stand, of all else white space
+    /// aside.
     loose: Vec<u32>,
     /// The head of a table, which holds its rows.
     is_table: bool,
@@ -57,7 +58,11 @@ impl<'a> Node<'a> {
 
     fn is_same(&self, other: &Node<'a>) -> bool {
         match (self.mark.kind, other.mark.kind) {
-            (Kind::Text, Kind::Text) => self.loose == other.loose,
+            // Their numbers are of another kind than those of all else.
+            (Kind::Text, Kind::Text) => {
+                self.is_table == other.is_table && self.loose == other.loose
+            }
+            (Kind::Text, _) | (_, Kind::Text) => false,
             (Kind::Item(_) | Kind::Row, Kind::Item(_) | Kind::Row) => {
                 let [one, two] = [self, other].map(Node::body);
                 self.loose == other.loose

@@ -92,6 +92,8 @@ pub(super) fn join(lines: &[Cow<'_, [u8]>], [base, ours, theirs]: [&Lines<'_>; 3
     let (b, o, t) = (base.newline_at_end, ours.newline_at_end, theirs.newline_at_end);
     let newline_at_end = if o == b { t.or(o) } else { o.or(t) }.unwrap_or(true);
     let ending = ending(base, ours, theirs).bytes();
+    // A last line that is empty and has no end would be none.
+    let newline_at_end = newline_at_end || lines.last().is_some_and(|line| line.is_empty());
     let mut text = lines.join(ending);
     if newline_at_end && !lines.is_empty() {
         text.extend_from_slice(ending);

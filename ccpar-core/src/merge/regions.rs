@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use super::diff::{BLANK, Edit, Shared, intern, without_blanks};
 use super::lines::Lines;
@@ -88,6 +89,16 @@ impl<'s, 'a> Cut<'s, 'a> {
         })
     }
 
+    /// Whether a side took or added a blank line: which of several it is, is a guess.
+    fn touches_blanks(&self) -> bool {
+        let is_blank = |n: usize, range: &Range<usize>| {
+            self.texts[n].slice(range).iter().any(|line| line.trim_ascii().is_empty())
+        };
+        [(1, &self.by_ours), (2, &self.by_theirs)].into_iter().any(|(n, edits)| {
+            edits.iter().any(|edit| is_blank(0, &edit.base) || is_blank(n, &edit.side))
+        })
+    }
+
     fn regions(&self, markdown: bool) -> (Vec<Region<'a>>, bool) {
         let Cut { texts: [base, ours, theirs], shared, ids, by_ours, by_theirs } = self;
         // A side that holds all that the other changed is the result.
@@ -161,7 +172,9 @@ impl<'s, 'a> Cut<'s, 'a> {
         }
         let same = base.lines.len() - at[0];
         push(&mut regions, &mut at, same, Resolution::Unchanged, [0, 0, 0]);
-        let is_doubtful = known.is_some() || held.is_none() && repeats(&regions, ids, self.texts);
+        let is_doubtful = known.is_some()
+            || !by_ours.is_empty() && !by_theirs.is_empty() && self.touches_blanks()
+            || held.is_none() && repeats(&regions, ids, self.texts);
         (regions, is_doubtful)
     }
 }

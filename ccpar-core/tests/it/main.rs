@@ -3,6 +3,7 @@
 mod commit;
 mod crash;
 mod differences;
+mod edit_laws;
 mod ground;
 mod history;
 mod json_laws;
