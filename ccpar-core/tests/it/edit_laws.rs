@@ -111,7 +111,7 @@ fn ends() -> impl Strategy<Value = Ends> {
 
 fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let black = |line: &&[u8]| !line.is_empty();
-    text.split(|byte| *byte == b'\n').map(|line| line.trim_ascii()).filter(black)
+    text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(black)
 }
 
 fn laws_hold(rules: Rules, [base, ours, theirs]: [&[u8]; 3]) -> Result<(), TestCaseError> {
