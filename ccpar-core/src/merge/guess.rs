@@ -94,7 +94,7 @@ fn says_nothing(line: &[u8]) -> bool {
 /// The lines that stand more often in the merge than in the side that has them
 /// most, under one heading, though no two different blocks brought them.
 fn surplus<'a>(merge: &Merge<'a>, merged: &'a [u8], markdown: bool) -> HashSet<&'a [u8]> {
-    let merged = Lines::new(merged);
+    let merged = merge.base.like(merged);
     let texts = [&merge.base, &merge.ours, &merge.theirs, &merged];
     // Under which heading a line stands how often in each text.
     let mut counts: HashMap<(&[u8], &[u8]), [usize; 4]> = HashMap::new();

@@ -23,8 +23,7 @@ impl Ending {
     }
 }
 
-/// A text as its lines, without their ends. Where only some lines end in CR LF,
-/// their CR is part of the line.
+/// A text as its lines, without their ends.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_field_names, reason = "the lines are what it is")]
 pub(crate) struct Lines<'a> {
@@ -34,10 +33,24 @@ pub(crate) struct Lines<'a> {
     ending: Option<Ending>,
     /// Whether the last line has a newline; `None` if there is no line.
     newline_at_end: Option<bool>,
+    /// Whether the ends of the lines, CR and all, are apart from them.
+    is_plain: bool,
 }
 
 impl<'a> Lines<'a> {
-    pub(super) fn new(text: &'a [u8]) -> Lines<'a> {
+    /// The lines of three texts. Where one has a CR anywhere but before each of its
+    /// newlines, the CR of all three are part of their lines.
+    pub(super) fn of(texts: [&'a [u8]; 3]) -> [Lines<'a>; 3] {
+        let is_plain = texts.iter().all(|text| is_plain(text));
+        texts.map(|text| Lines::new(text, is_plain))
+    }
+
+    /// The lines of one more text to compare with these.
+    pub(super) fn like(&self, text: &'a [u8]) -> Lines<'a> {
+        Lines::new(text, self.is_plain && is_plain(text))
+    }
+
+    fn new(text: &'a [u8], is_plain: bool) -> Lines<'a> {
         let newline_at_end = text.last().map(|last| *last == b'\n');
         let mut lines: Vec<&[u8]> = match text.strip_suffix(b"\n").unwrap_or(text) {
             [] if text.is_empty() => Vec::new(),
@@ -47,16 +60,15 @@ impl<'a> Lines<'a> {
                 ends.map(|end| &text[std::mem::replace(&mut start, end + 1)..end]).collect()
             }
         };
-        let ended = if newline_at_end == Some(false) { lines.len() - 1 } else { lines.len() };
-        let mut ending = (ended > 0).then_some(Ending::Lf);
-        // Of an ordinary text the first line tells.
-        if ended > 0 && lines[..ended].iter().all(|line| line.ends_with(b"\r")) {
+        let has_end = lines.len() > 1 || newline_at_end == Some(true);
+        let mut ending = has_end.then_some(Ending::Lf);
+        if has_end && is_plain && lines[0].ends_with(b"\r") {
             ending = Some(Ending::CrLf);
-            for line in &mut lines[..ended] {
-                *line = &line[..line.len() - 1];
+            for line in &mut lines {
+                *line = line.strip_suffix(b"\r").unwrap_or(line);
             }
         }
-        Lines { text, lines, ending, newline_at_end }
+        Lines { text, lines, ending, newline_at_end, is_plain }
     }
 
     /// The same text with other lines.
@@ -83,6 +95,15 @@ impl<'a> Lines<'a> {
 
     pub(super) fn range(&self, range: &Range<usize>) -> impl Iterator<Item = Cow<'a, [u8]>> {
         self.lines[range.clone()].iter().map(|line| Cow::Borrowed(*line))
+    }
+}
+
+/// Whether all lines end alike, and there is no other CR.
+fn is_plain(text: &[u8]) -> bool {
+    let mut returns = memchr::memchr_iter(b'\r', text).peekable();
+    returns.peek().is_none() || {
+        let newlines = memchr::memchr_iter(b'\n', text);
+        newlines.map(|newline| newline.checked_sub(1)).eq(returns.map(Some))
     }
 }
 

@@ -233,7 +233,7 @@ impl<'a> Merge<'a> {
     }
 
     fn unchecked(base: &'a [u8], ours: &'a [u8], theirs: &'a [u8], markdown: bool) -> Merge<'a> {
-        let [base, ours, theirs] = [base, ours, theirs].map(Lines::new);
+        let [base, ours, theirs] = Lines::of([base, ours, theirs]);
         let (regions, doubtful) = regions::regions(&base, &ours, &theirs, markdown);
         Merge { base, ours, theirs, regions, doubtful, json: None, refusal: None }
     }
@@ -247,7 +247,7 @@ impl<'a> Merge<'a> {
             Ok(merged) => {
                 let regions = merged.regions();
                 let json = Some(merged.renditions);
-                let [base, ours, theirs] = [base, ours, theirs].map(Lines::new);
+                let [base, ours, theirs] = Lines::of([base, ours, theirs]);
                 let (doubtful, refusal) = (false, None);
                 return Merge { base, ours, theirs, regions, doubtful, json, refusal };
             }

@@ -22,7 +22,7 @@ pub(in super::super) fn with_markers(renditions: &Renditions, markers: Markers<'
 
 /// Merges by lines; what both changed, or lines that touch, is a conflict.
 pub(super) fn merge(texts: [&[u8]; 3]) -> Merge<'_> {
-    let [base, ours, theirs] = texts.map(Lines::new);
+    let [base, ours, theirs] = Lines::of(texts);
     let regions = regions(&base, &ours, &theirs);
     Merge { base, ours, theirs, regions, doubtful: false, json: None, refusal: None }
 }
