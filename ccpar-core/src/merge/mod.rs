@@ -131,9 +131,10 @@
 //!   that both raised, and of a stamp (`updated`, `modified` and their like), the
 //!   later is taken.
 //!
-//! The texts are bytes. A line is what stands before a `\n`; whether the last
-//! line has one is merged apart from the lines, so that nothing is ever glued
-//! to a line that had none.
+//! The texts are bytes. A line is what stands before a `\n` or `\r\n`. Which of the
+//! two, and whether the last line has one, is merged apart from the lines: who
+//! changed it decides, and nothing is ever glued to a line that had none. Where one
+//! of the texts mixes both, a `\r` is part of its line in all three.
 //!
 //! ```
 //! use ccpar_core::merge::Merge;
