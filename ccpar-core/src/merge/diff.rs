@@ -62,14 +62,43 @@ pub(super) const BLANK: [&[u8]; 2] = [b"", b"\r"];
 /// Numbers lines so that equal lines have equal numbers. What all texts share at
 /// their ends is never asked for, and has none.
 pub(super) fn intern<L: AsRef<[u8]>>(texts: [&[L]; 3], shared: &Shared) -> [Vec<u32>; 3] {
-    let mut ids: HashMap<&[u8], u32, RandomState> = HashMap::default();
+    let base = texts[0];
+    let base_end = shared.middle(base.len()).end;
+    let mut ids: HashMap<&[u8], u32, RandomState> =
+        HashMap::with_capacity_and_hasher(base_end - shared.start, RandomState::default());
     ids.extend(BLANK.into_iter().zip(0..));
-    texts.map(|lines| {
+    // Where in base each number stands first.
+    let mut places = vec![usize::MAX; BLANK.len()];
+    let mut in_base: Vec<u32> = Vec::new();
+    [0, 1, 2].map(|n| {
+        let lines = texts[n];
         let middle = shared.middle(lines.len());
         let mut numbers = vec![u32::MAX; lines.len()];
-        for (number, line) in numbers[middle.clone()].iter_mut().zip(&lines[middle]) {
-            let next = u32::try_from(ids.len()).expect("a text has under 2^32 lines");
-            *number = *ids.entry(line.as_ref()).or_insert(next);
+        // A side mostly goes on as base does: then no line need be looked up.
+        let mut next = shared.start;
+        for at in middle {
+            let line = lines[at].as_ref();
+            if n > 0 && next < base_end && base[next].as_ref() == line {
+                numbers[at] = in_base[next];
+                next += 1;
+                continue;
+            }
+            if at > shared.start && lines[at - 1].as_ref() == line {
+                numbers[at] = numbers[at - 1];
+                continue;
+            }
+            let new = u32::try_from(ids.len()).expect("a text has under 2^32 lines");
+            let number = *ids.entry(line).or_insert(new);
+            numbers[at] = number;
+            if n == 0 {
+                places.resize(places.len().max(number as usize + 1), at);
+            } else {
+                let place = places.get(number as usize).filter(|place| **place != usize::MAX);
+                next = place.map_or(next, |place| *place) + 1;
+            }
+        }
+        if n == 0 {
+            in_base.clone_from(&numbers);
         }
         numbers
     })
@@ -104,29 +133,29 @@ pub(super) struct Diff {
 /// stands between two anchors is searched for what it has in common.
 pub(super) fn anchored_diff(base: &[u32], side: &[u32]) -> Diff {
     let most = base.iter().chain(side).max().map_or(0, |id| *id as usize + 1);
-    // How often each line stands on each side, and where it was seen last.
-    let mut seen = vec![(0_u32, 0_usize, 0_u32, 0_usize); most];
-    for (place, id) in base.iter().enumerate() {
-        let (count, last, ..) = &mut seen[*id as usize];
+    // How often each line stands in base and on the side, and where there last.
+    let mut seen = vec![[0_u32; 3]; most];
+    for id in base {
+        seen[*id as usize][0] += 1;
+    }
+    for (place, id) in (0..).zip(side) {
+        let [_, count, last] = &mut seen[*id as usize];
         (*count, *last) = (*count + 1, place);
     }
-    for (place, id) in side.iter().enumerate() {
-        let (.., count, last) = &mut seen[*id as usize];
-        (*count, *last) = (*count + 1, place);
-    }
-    let unique = base.iter().enumerate().filter_map(|(place, id)| match seen[*id as usize] {
-        (1, _, 1, there) if *id as usize >= BLANK.len() => Some((place, there)),
+    let unique = (0..).zip(base).filter_map(|(place, id)| match seen[*id as usize] {
+        [1, 1, there] if *id as usize >= BLANK.len() => Some((place, there)),
         _ => None,
     });
-    let mut anchors = longest_increasing(unique);
-    anchors.push((base.len(), side.len()));
+    let anchors = longest_increasing(unique.collect());
+    let anchors = anchors.into_iter().map(|(b, s)| (b as usize, s as usize));
+    let anchors = anchors.chain([(base.len(), side.len())]);
 
     let mut edits: Vec<Edit> = Vec::new();
     let mut is_coarse = false;
     // Marks the lines of a piece of base by the number of the piece.
     let mut in_piece = vec![usize::MAX; most];
     let (mut b, mut s) = (0, 0);
-    for (piece, (b_end, s_end)) in anchors.into_iter().enumerate() {
+    for (piece, (b_end, s_end)) in anchors.enumerate() {
         while b < b_end && s < s_end && base[b] == side[s] {
             (b, s) = (b + 1, s + 1);
         }
@@ -188,28 +217,30 @@ fn diff_in_pieces(
 
 /// The longest selection of pairs whose second numbers increase too: patience
 /// sorting.
-fn longest_increasing(pairs: impl Iterator<Item = (usize, usize)>) -> Vec<(usize, usize)> {
-    // Each pair with the index of its predecessor; the top of each pile.
-    let mut all: Vec<((usize, usize), usize)> = Vec::new();
+fn longest_increasing(pairs: Vec<(u32, u32)>) -> Vec<(u32, u32)> {
+    if pairs.is_sorted_by_key(|(_, second)| *second) {
+        return pairs;
+    }
+    // The index of each pair's predecessor, and that of the top of each pile.
+    let mut before = Vec::with_capacity(pairs.len());
     let mut tops: Vec<usize> = Vec::new();
-    for pair in pairs {
+    for (at, (_, second)) in pairs.iter().enumerate() {
         let pile = match tops.last() {
-            Some(top) if all[*top].0.1 < pair.1 => tops.len(),
-            _ => tops.partition_point(|top| all[*top].0.1 < pair.1),
+            Some(top) if pairs[*top].1 < *second => tops.len(),
+            _ => tops.partition_point(|top| pairs[*top].1 < *second),
         };
-        let before = if pile == 0 { usize::MAX } else { tops[pile - 1] };
+        before.push(if pile == 0 { usize::MAX } else { tops[pile - 1] });
         if pile == tops.len() {
-            tops.push(all.len());
+            tops.push(at);
         } else {
-            tops[pile] = all.len();
+            tops[pile] = at;
         }
-        all.push((pair, before));
     }
     let mut chain = Vec::with_capacity(tops.len());
     let mut at = tops.last().copied().unwrap_or(usize::MAX);
-    while let Some((pair, before)) = all.get(at) {
+    while let Some(pair) = pairs.get(at) {
         chain.push(*pair);
-        at = *before;
+        at = before[at];
     }
     chain.reverse();
     chain

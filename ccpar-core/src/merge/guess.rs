@@ -7,12 +7,21 @@
 
 use std::collections::{HashMap, HashSet};
 
+use foldhash::fast::RandomState;
+
 use super::entry::{Kind, mark};
 use super::lines::Lines;
 use super::{Merge, Region, Resolution};
 
 pub(super) fn without_guesses(mut merge: Merge<'_>, markdown: bool) -> Merge<'_> {
     if !merge.doubtful {
+        return merge;
+    }
+    // Where each change is a conflict nothing was guessed.
+    let is_open = |region: &Region<'_>| {
+        matches!(region.resolution, Resolution::Unchanged | Resolution::Conflict)
+    };
+    if !markdown && merge.regions.iter().all(is_open) {
         return merge;
     }
     let merged = merge.keep_theirs();
@@ -97,7 +106,7 @@ fn surplus<'a>(merge: &Merge<'a>, merged: &'a [u8], markdown: bool) -> HashSet<&
     let merged = merge.base.like(merged);
     let texts = [&merge.base, &merge.ours, &merge.theirs, &merged];
     // Under which heading a line stands how often in each text.
-    let mut counts: HashMap<(&[u8], &[u8]), [usize; 4]> = HashMap::new();
+    let mut counts: HashMap<(&[u8], &[u8]), [usize; 4], RandomState> = HashMap::default();
     for (n, text) in texts.into_iter().enumerate() {
         let mut heading: &[u8] = b"";
         for (line, mark) in text.lines.iter().zip(mark(&text.lines, markdown)) {
@@ -107,7 +116,7 @@ fn surplus<'a>(merge: &Merge<'a>, merged: &'a [u8], markdown: bool) -> HashSet<&
             counts.entry((heading, line)).or_default()[n] += 1;
         }
     }
-    let mut totals: HashMap<&[u8], [usize; 4]> = HashMap::new();
+    let mut totals: HashMap<&[u8], [usize; 4], RandomState> = HashMap::default();
     for ((_, line), counts) in &counts {
         let total = totals.entry(line).or_default();
         (0..4).for_each(|n| total[n] += counts[n]);

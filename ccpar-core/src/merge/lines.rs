@@ -57,7 +57,9 @@ impl<'a> Lines<'a> {
             text => {
                 let mut start = 0;
                 let ends = memchr::memchr_iter(b'\n', text).chain([text.len()]);
-                ends.map(|end| &text[std::mem::replace(&mut start, end + 1)..end]).collect()
+                let mut lines = Vec::with_capacity(guess_line_count(text));
+                lines.extend(ends.map(|end| &text[std::mem::replace(&mut start, end + 1)..end]));
+                lines
             }
         };
         let has_end = lines.len() > 1 || newline_at_end == Some(true);
@@ -71,9 +73,21 @@ impl<'a> Lines<'a> {
         Lines { text, lines, ending, newline_at_end, is_plain }
     }
 
-    /// The same text with other lines.
+    /// Other lines that end as these do.
     pub(super) fn with(&self, lines: Vec<&'a [u8]>) -> Lines<'a> {
-        Lines { lines, ..*self }
+        Lines { text: b"", lines, ..*self }
+    }
+
+    /// A stretch of the text as it stands, without the end of its last line; `None`
+    /// if there is no line in it, or the lines are of no text.
+    fn as_it_stands(&self, range: &Range<usize>) -> Option<&'a [u8]> {
+        let [first, last] = match self.slice(range) {
+            [] => return None,
+            [first, .., last] => [first, last],
+            [line] => [line, line],
+        };
+        let place = |line: &[u8]| (line.as_ptr() as usize).checked_sub(self.text.as_ptr() as usize);
+        self.text.get(place(first)?..place(last)? + last.len())
     }
 
     pub(super) fn len(&self) -> usize {
@@ -107,19 +121,66 @@ fn is_plain(text: &[u8]) -> bool {
     }
 }
 
-/// The lines of a merge as a text. How lines end, and whether the last one does:
+/// Puts the text of a merge together. How lines end, and whether the last one does:
 /// who changed that decides.
-pub(super) fn join(lines: &[Cow<'_, [u8]>], [base, ours, theirs]: [&Lines<'_>; 3]) -> Vec<u8> {
-    let (b, o, t) = (base.newline_at_end, ours.newline_at_end, theirs.newline_at_end);
-    let newline_at_end = if o == b { t.or(o) } else { o.or(t) }.unwrap_or(true);
-    let ending = ending(base, ours, theirs).bytes();
-    // A last line that is empty and has no end would be none.
-    let newline_at_end = newline_at_end || lines.last().is_some_and(|line| line.is_empty());
-    let mut text = lines.join(ending);
-    if newline_at_end && !lines.is_empty() {
-        text.extend_from_slice(ending);
+pub(super) struct Writer {
+    text: Vec<u8>,
+    ending: Ending,
+    newline_at_end: bool,
+    /// Whether there is a line yet, and the last one is empty.
+    last_is_empty: Option<bool>,
+}
+
+impl Writer {
+    pub(super) fn new(base: &Lines<'_>, ours: &Lines<'_>, theirs: &Lines<'_>) -> Writer {
+        let (b, o, t) = (base.newline_at_end, ours.newline_at_end, theirs.newline_at_end);
+        let newline_at_end = if o == b { t.or(o) } else { o.or(t) }.unwrap_or(true);
+        let size = (ours.text.len() + theirs.text.len()).saturating_sub(base.text.len());
+        Writer {
+            text: Vec::with_capacity(size.max(theirs.text.len()) + 2),
+            ending: ending(base, ours, theirs),
+            newline_at_end,
+            last_is_empty: None,
+        }
     }
-    text
+
+    pub(super) fn line(&mut self, line: &[u8]) {
+        if self.last_is_empty.is_some() {
+            self.text.extend_from_slice(self.ending.bytes());
+        }
+        self.text.extend_from_slice(line);
+        self.last_is_empty = Some(line.is_empty());
+    }
+
+    /// Appends some lines of a text.
+    pub(super) fn range(&mut self, lines: &Lines<'_>, range: &Range<usize>) {
+        let ends_alike = lines.ending.is_none_or(|ending| ending == self.ending);
+        if ends_alike && let Some(stretch) = lines.as_it_stands(range) {
+            self.line(stretch);
+            self.last_is_empty = lines.slice(range).last().map(|line| line.is_empty());
+        } else {
+            lines.slice(range).iter().for_each(|line| self.line(line));
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Vec<u8> {
+        // A last line that is empty and has no end would be none.
+        if let Some(is_empty) = self.last_is_empty
+            && (is_empty || self.newline_at_end)
+        {
+            self.text.extend_from_slice(self.ending.bytes());
+        }
+        self.text
+    }
+}
+
+/// About how many lines a text has, if it goes on as it begins; never so many that
+/// they would take more room than the text.
+fn guess_line_count(text: &[u8]) -> usize {
+    const START: usize = 4096;
+    let start = &text[..text.len().min(START)];
+    let lines = memchr::memchr_iter(b'\n', start).count() + 1;
+    (lines * text.len().div_ceil(START)).min(text.len() / 16) + 8
 }
 
 /// How the lines of a merge end.

@@ -205,29 +205,29 @@ fn merged<'a>(
 /// Whether a line that was touched repeats, or was touched in several places.
 fn repeats(regions: &[Region<'_>], ids: &[Vec<u32>; 3], texts: [&Lines<'_>; 3]) -> bool {
     let most = ids.iter().flatten().filter(|id| **id != u32::MAX).max();
-    let most = most.map_or(0, |id| *id as usize + 1);
-    // The region that touched it, and how often each text has it.
-    let mut touched = vec![usize::MAX; most];
-    let mut counts = vec![[0_u8; 3]; most];
-    for (n, side) in ids.iter().enumerate() {
-        for id in side.iter().filter(|id| **id != u32::MAX) {
-            let count = &mut counts[*id as usize][n];
-            *count = count.saturating_add(1);
+    // The region that touched a line.
+    let mut touched = vec![usize::MAX; most.map_or(0, |id| *id as usize + 1)];
+    for (number, region) in regions.iter().enumerate() {
+        if region.resolution == Resolution::Unchanged {
+            continue;
+        }
+        for (n, range) in [&region.base, &region.ours, &region.theirs].into_iter().enumerate() {
+            for line in range.clone() {
+                let before = std::mem::replace(&mut touched[ids[n][line] as usize], number);
+                let is_blank = || texts[n].lines[line].trim_ascii().is_empty();
+                if ![usize::MAX, number].contains(&before) && !is_blank() {
+                    return true;
+                }
+            }
         }
     }
-    let is_blank = |line: &[u8]| line.trim_ascii().is_empty();
-    regions.iter().enumerate().any(|(number, region)| {
-        let ranges = [&region.base, &region.ours, &region.theirs];
-        region.resolution != Resolution::Unchanged
-            && ranges.into_iter().enumerate().any(|(n, range)| {
-                range.clone().any(|line| {
-                    let id = ids[n][line] as usize;
-                    let before = std::mem::replace(&mut touched[id], number);
-                    (counts[id].iter().any(|count| *count > 1)
-                        || ![usize::MAX, number].contains(&before))
-                        && !is_blank(texts[n].lines[line])
-                })
-            })
+    let mut seen = vec![0; touched.len()];
+    (1..).zip(ids).zip(texts).any(|((n, ids), text)| {
+        ids.iter().zip(&text.lines).any(|(id, line)| {
+            touched.get(*id as usize).is_some_and(|region| *region != usize::MAX)
+                && std::mem::replace(&mut seen[*id as usize], n) == n
+                && !line.trim_ascii().is_empty()
+        })
     })
 }
 

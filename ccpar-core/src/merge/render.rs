@@ -1,7 +1,6 @@
 //! A merge as a text.
 
-use std::borrow::Cow;
-
+use super::lines::Writer;
 use super::{Merge, Region, Resolution, json, lines};
 
 /// Names and size of conflict markers.
@@ -27,7 +26,7 @@ impl<'a> Merge<'a> {
         if let Some([.., theirs]) = &self.json {
             return theirs.clone();
         }
-        self.render(|out, region| out.extend(self.theirs.range(&region.theirs)))
+        self.render(|out, region| out.range(&self.theirs, &region.theirs))
     }
 
     /// The merged text, with both sides between markers in the regions that
@@ -42,19 +41,19 @@ impl<'a> Merge<'a> {
                 line.push(' ');
                 line.extend(label.chars().map(|c| if c.is_control() { ' ' } else { c }));
             }
-            Cow::Owned(line.into_bytes())
+            line
         };
         let [base, ours, theirs] = markers.labels;
         let mut text = self.render(|out, region| {
-            out.push(mark('<', ours));
-            out.extend(self.ours.range(&region.ours));
+            out.line(mark('<', ours).as_bytes());
+            out.range(&self.ours, &region.ours);
             if markers.diff3 {
-                out.push(mark('|', base));
-                out.extend(self.base.range(&region.base));
+                out.line(mark('|', base).as_bytes());
+                out.range(&self.base, &region.base);
             }
-            out.push(mark('=', ""));
-            out.extend(self.theirs.range(&region.theirs));
-            out.push(mark('>', theirs));
+            out.line(mark('=', "").as_bytes());
+            out.range(&self.theirs, &region.theirs);
+            out.line(mark('>', theirs).as_bytes());
         });
         if !self.is_clean() && !text.ends_with(b"\n") {
             text.extend(lines::ending(&self.base, &self.ours, &self.theirs).bytes());
@@ -62,18 +61,18 @@ impl<'a> Merge<'a> {
         text
     }
 
-    fn render<'s>(&'s self, conflict: impl Fn(&mut Vec<Cow<'s, [u8]>>, &Region<'a>)) -> Vec<u8> {
-        let mut out = Vec::new();
+    fn render(&self, conflict: impl Fn(&mut Writer, &Region<'a>)) -> Vec<u8> {
+        let mut out = Writer::new(&self.base, &self.ours, &self.theirs);
         for region in &self.regions {
             match &region.resolution {
                 Resolution::Unchanged | Resolution::Theirs | Resolution::Same => {
-                    out.extend(self.theirs.range(&region.theirs));
+                    out.range(&self.theirs, &region.theirs);
                 }
-                Resolution::Ours => out.extend(self.ours.range(&region.ours)),
-                Resolution::Merged(_, lines) => out.extend(lines.iter().cloned()),
+                Resolution::Ours => out.range(&self.ours, &region.ours),
+                Resolution::Merged(_, lines) => lines.iter().for_each(|line| out.line(line)),
                 Resolution::Conflict => conflict(&mut out, region),
             }
         }
-        lines::join(&out, [&self.base, &self.ours, &self.theirs])
+        out.finish()
     }
 }
