@@ -14,6 +14,49 @@ pub(super) struct Edit {
     pub(super) side: Range<usize>,
 }
 
+/// A stretch that one side changed, or both: edits that touch are one.
+pub(super) struct Stretch {
+    pub(super) base: Range<usize>,
+    /// The same in ours and theirs.
+    pub(super) sides: [Range<usize>; 2],
+    pub(super) changed: [bool; 2],
+}
+
+/// What the sides changed, in order. Like xdiff, changes that merely touch belong to
+/// one stretch: no unchanged line of base stands between them.
+pub(super) fn stretches<'e>(
+    ours: &'e [Edit],
+    theirs: &'e [Edit],
+) -> impl Iterator<Item = Stretch> + use<'e> {
+    let mut edits = [ours, theirs].map(|edits| edits.iter().peekable());
+    // Where each side is behind, or before, the same line of base.
+    let mut shifts = [0_isize; 2];
+    let there = |place: usize, shift: isize| {
+        place.checked_add_signed(shift).expect("a side cannot lose more lines than base has")
+    };
+    std::iter::from_fn(move || {
+        let starts = edits.each_mut().map(|edits| edits.peek().map(|edit| edit.base.start));
+        let start = starts.into_iter().flatten().min()?;
+        let begun = shifts.map(|shift| there(start, shift));
+        let (mut end, mut changed) = (start, [false; 2]);
+        loop {
+            let before = end;
+            for (n, edits) in edits.iter_mut().enumerate() {
+                while let Some(edit) = edits.next_if(|edit| edit.base.start <= end) {
+                    end = end.max(edit.base.end);
+                    changed[n] = true;
+                    shifts[n] += edit.side.len().cast_signed() - edit.base.len().cast_signed();
+                }
+            }
+            if end == before {
+                break;
+            }
+        }
+        let sides = [0, 1].map(|n| begun[n]..there(end, shifts[n]));
+        Some(Stretch { base: start..end, sides, changed })
+    })
+}
+
 /// How many lines all three texts begin and end with: they need no diff.
 pub(super) struct Shared {
     start: usize,

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use super::entry::{Kind, mark};
 use super::lines::Lines;
+use super::region::flat;
 use super::{Region, Resolution, Rule};
 
 /// A numbered entry, taken apart.
@@ -70,19 +71,7 @@ pub(super) fn renumber<'a>(regions: &mut [Region<'a>], texts: [&Lines<'a>; 3]) -
     if regions.iter().filter(is_changed).filter(|region| has_numbers(region)).count() == 0 {
         return false;
     }
-    let mut lines: Vec<(usize, Option<Cow<'a, [u8]>>)> = Vec::new();
-    for (n, region) in regions.iter().enumerate() {
-        match &region.resolution {
-            Resolution::Conflict => lines.push((n, None)),
-            Resolution::Ours => {
-                lines.extend(texts[1].range(&region.ours).map(|line| (n, Some(line))));
-            }
-            Resolution::Merged(_, merged) => {
-                lines.extend(merged.iter().map(|line| (n, Some(line.clone()))));
-            }
-            _ => lines.extend(texts[2].range(&region.theirs).map(|line| (n, Some(line)))),
-        }
-    }
+    let mut lines = flat(regions, texts);
     let mut new: Vec<(usize, Vec<u8>)> = Vec::new();
     {
         let no_line: &[u8] = b"#";

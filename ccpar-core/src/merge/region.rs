@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::lines::Lines;
+
 /// How one region came out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -128,4 +130,22 @@ pub struct Region<'a> {
     pub resolution: Resolution<'a>,
     /// Of JSON: the pointer (RFC 6901) to the value.
     pub place: Option<String>,
+}
+
+/// A line of the merged text with the number of its region; none is a conflict.
+pub(super) type Line<'a> = (usize, Option<Cow<'a, [u8]>>);
+
+/// The merged text, line by line.
+pub(super) fn flat<'a>(regions: &[Region<'a>], texts: [&Lines<'a>; 3]) -> Vec<Line<'a>> {
+    let mut lines: Vec<Line<'a>> = Vec::new();
+    for (n, region) in regions.iter().enumerate() {
+        let mut add = |line| lines.push((n, Some(line)));
+        match &region.resolution {
+            Resolution::Conflict => lines.push((n, None)),
+            Resolution::Ours => texts[1].range(&region.ours).for_each(add),
+            Resolution::Merged(_, merged) => merged.iter().cloned().for_each(add),
+            _ => texts[2].range(&region.theirs).for_each(&mut add),
+        }
+    }
+    lines
 }

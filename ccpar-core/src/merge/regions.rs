@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use super::diff::{BLANK, Edit, Shared, intern, without_blanks};
+use super::diff::{BLANK, Edit, Shared, Stretch, intern, stretches, without_blanks};
 use super::lines::Lines;
 use super::moved::Rewritten;
 use super::refine::Texts;
@@ -14,9 +14,6 @@ use super::{Region, Resolution, entry, moved, numbered, pair, retrace, spacing};
 ///
 /// Says too whether any of it might be a guess: a region had to be looked into,
 /// or lines repeat where something changed.
-///
-/// Like xdiff, changes that merely touch belong to one region: no unchanged
-/// line of base stands between them.
 pub(super) fn regions<'a>(
     base: &Lines<'a>,
     ours: &Lines<'a>,
@@ -100,7 +97,7 @@ impl<'s, 'a> Cut<'s, 'a> {
     }
 
     fn regions(&self, markdown: bool) -> (Vec<Region<'a>>, bool) {
-        let Cut { texts: [base, ours, theirs], shared, ids, by_ours, by_theirs } = self;
+        let Cut { texts: lines, shared, ids, by_ours, by_theirs } = self;
         // A side that holds all that the other changed is the result.
         let held = if by_ours.is_empty() || by_theirs.is_empty() {
             None
@@ -115,42 +112,21 @@ impl<'s, 'a> Cut<'s, 'a> {
         let mut regions = Vec::new();
         // Where the next region begins in base, ours and theirs.
         let mut at = [0, 0, 0];
-        let (mut o, mut t) = (by_ours.iter().peekable(), by_theirs.iter().peekable());
-        loop {
-            let starts = [o.peek(), t.peek()].map(|edit| edit.map(|edit| edit.base.start));
-            let Some(start) = starts.into_iter().flatten().min() else { break };
-            let same = start - at[0];
-            push(&mut regions, &mut at, same, Resolution::Unchanged, [0, 0, 0]);
-
-            // Gather the edits of both sides that touch each other.
-            let (mut end, mut grown, mut changed) = (start, [0_isize, 0], [false, false]);
-            loop {
-                let (n, edit) = if let Some(edit) = o.next_if(|edit| edit.base.start <= end) {
-                    (0, edit)
-                } else if let Some(edit) = t.next_if(|edit| edit.base.start <= end) {
-                    (1, edit)
-                } else {
-                    break;
-                };
-                end = end.max(edit.base.end);
-                changed[n] = true;
-                grown[n] += edit.side.len().cast_signed() - edit.base.len().cast_signed();
-            }
-            let len = end - start;
-            let [in_ours, in_theirs] = grown.map(|n| {
-                len.checked_add_signed(n).expect("a side cannot lose more lines than base has")
-            });
-            let (ours_range, theirs_range) = (at[1]..at[1] + in_ours, at[2]..at[2] + in_theirs);
+        for Stretch { base, sides: [ours, theirs], changed } in stretches(by_ours, by_theirs) {
+            unchanged(&mut regions, at, base.start - at[0]);
+            at = [base.end, ours.end, theirs.end];
             let resolution = match (changed, &held) {
-                ([true, true], _) if ids[1][ours_range] == ids[2][theirs_range] => Resolution::Same,
+                ([true, true], _) if ids[1][ours.clone()] == ids[2][theirs.clone()] => {
+                    Resolution::Same
+                }
                 (_, Some(held)) => held.clone(),
                 ([true, false], _) => Resolution::Ours,
                 ([false, true], _) => Resolution::Theirs,
                 _ => Resolution::Conflict,
             };
             let is_conflict = resolution == Resolution::Conflict;
-            push(&mut regions, &mut at, 0, resolution, [len, in_ours, in_theirs]);
-            if is_conflict && let Some(region) = regions.pop() {
+            let region = Region { base, ours, theirs, resolution, place: None };
+            if is_conflict {
                 let (marks, loose) = known.get_or_insert_with(|| {
                     let texts = self.texts;
                     let marks = texts.map(|text| entry::mark(&text.lines, markdown));
@@ -163,15 +139,16 @@ impl<'s, 'a> Cut<'s, 'a> {
                     (marks, intern([&black[0], &black[1], &black[2]], shared))
                 });
                 let texts = Texts {
-                    base: base.side(&ids[0], &loose[0], &marks[0]),
-                    ours: ours.side(&ids[1], &loose[1], &marks[1]),
-                    theirs: theirs.side(&ids[2], &loose[2], &marks[2]),
+                    base: lines[0].side(&ids[0], &loose[0], &marks[0]),
+                    ours: lines[1].side(&ids[1], &loose[1], &marks[1]),
+                    theirs: lines[2].side(&ids[2], &loose[2], &marks[2]),
                 };
                 regions.extend(texts.refine(region, markdown));
+            } else {
+                regions.push(region);
             }
         }
-        let same = base.lines.len() - at[0];
-        push(&mut regions, &mut at, same, Resolution::Unchanged, [0, 0, 0]);
+        unchanged(&mut regions, at, lines[0].len() - at[0]);
         let is_doubtful = known.is_some()
             || !by_ours.is_empty() && !by_theirs.is_empty() && self.touches_blanks()
             || held.is_none() && repeats(&regions, ids, self.texts);
@@ -296,17 +273,10 @@ fn holds(
     })
 }
 
-/// Appends a region: `same` lines on all three sides, or `len` on each.
-fn push<'a>(
-    regions: &mut Vec<Region<'a>>,
-    at: &mut [usize; 3],
-    same: usize,
-    resolution: Resolution<'a>,
-    len: [usize; 3],
-) {
-    let [base, ours, theirs] = [0, 1, 2].map(|n| at[n]..at[n] + same + len[n]);
-    *at = [base.end, ours.end, theirs.end];
-    if resolution != Resolution::Unchanged || same > 0 {
-        regions.push(Region { base, ours, theirs, resolution, place: None });
+/// Appends so many lines that nobody changed.
+pub(super) fn unchanged(regions: &mut Vec<Region<'_>>, at: [usize; 3], lines: usize) {
+    if lines > 0 {
+        let [base, ours, theirs] = at.map(|at| at..at + lines);
+        regions.push(Region { base, ours, theirs, resolution: Resolution::Unchanged, place: None });
     }
 }

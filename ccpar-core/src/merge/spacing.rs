@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::lines::Lines;
+use super::region::{Line, flat};
 use super::{Region, Resolution, Rule};
 
 /// Two lines that are neighbours but for blank lines.
@@ -19,24 +20,9 @@ type Pair<'s> = (&'s [u8], &'s [u8]);
 /// with several widths.
 type Widths = [Option<Result<usize, ()>>; 3];
 
-/// A line of the merged text with the number of its region; none is a conflict.
-type Line<'a> = (usize, Option<Cow<'a, [u8]>>);
-
 /// Puts the blank lines in and around changed regions in order.
 pub(super) fn settle<'a>(regions: &mut [Region<'a>], texts: [&Lines<'a>; 3]) {
-    let mut lines: Vec<Line<'a>> = Vec::new();
-    for (n, region) in regions.iter().enumerate() {
-        match &region.resolution {
-            Resolution::Conflict => lines.push((n, None)),
-            Resolution::Ours => {
-                lines.extend(texts[1].range(&region.ours).map(|line| (n, Some(line))));
-            }
-            Resolution::Merged(_, merged) => {
-                lines.extend(merged.iter().map(|line| (n, Some(line.clone()))));
-            }
-            _ => lines.extend(texts[2].range(&region.theirs).map(|line| (n, Some(line)))),
-        }
-    }
+    let lines = flat(regions, texts);
     let gaps = gaps(&lines, regions, texts);
     if gaps.is_empty() {
         return;

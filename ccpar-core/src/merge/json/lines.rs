@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use super::super::diff::anchored_diff;
+use super::super::diff::{Stretch, anchored_diff, stretches};
 use super::super::lines::Lines;
+use super::super::regions::unchanged;
 use super::super::{Markers, Merge, Region, Resolution};
 use super::Renditions;
 
@@ -37,54 +38,19 @@ fn regions<'a>(base: &Lines<'a>, ours: &Lines<'a>, theirs: &Lines<'a>) -> Vec<Re
         text.lines.iter().map(number).collect::<Vec<u32>>()
     });
     let (by_ours, by_theirs) = (anchored_diff(&b, &o).edits, anchored_diff(&b, &t).edits);
-    let (mut o, mut t) = (by_ours.iter().peekable(), by_theirs.iter().peekable());
     let mut regions = Vec::new();
     let mut at = [0, 0, 0];
-    let mut push = |len: [usize; 3], resolution: Option<Resolution<'a>>| {
-        let [base, in_ours, in_theirs] = [0, 1, 2].map(|n| at[n]..at[n] + len[n]);
+    for Stretch { base, sides: [in_ours, in_theirs], changed } in stretches(&by_ours, &by_theirs) {
+        unchanged(&mut regions, at, base.start - at[0]);
         at = [base.end, in_ours.end, in_theirs.end];
-        let is_same = || ours.lines[in_ours.clone()] == theirs.lines[in_theirs.clone()];
-        let resolution = resolution
-            .unwrap_or_else(|| if is_same() { Resolution::Same } else { Resolution::Conflict });
-        if len != [0, 0, 0] {
-            regions.push(Region {
-                base,
-                ours: in_ours,
-                theirs: in_theirs,
-                resolution,
-                place: None,
-            });
-        }
-    };
-    let mut done = 0;
-    while let Some(start) =
-        [o.peek(), t.peek()].into_iter().flatten().map(|edit| edit.base.start).min()
-    {
-        push([start - done; 3], Some(Resolution::Unchanged));
-        let (mut end, mut grown, mut shrunk) = (start, [0_usize; 2], [0_usize; 2]);
-        let mut changed = [false; 2];
-        loop {
-            let (n, edit) = if let Some(edit) = o.next_if(|edit| edit.base.start <= end) {
-                (0, edit)
-            } else if let Some(edit) = t.next_if(|edit| edit.base.start <= end) {
-                (1, edit)
-            } else {
-                break;
-            };
-            end = end.max(edit.base.end);
-            changed[n] = true;
-            grown[n] += edit.side.len();
-            shrunk[n] += edit.base.len();
-        }
-        let len = end - start;
         let resolution = match changed {
-            [true, false] => Some(Resolution::Ours),
-            [false, _] => Some(Resolution::Theirs),
-            [true, true] => None,
+            [true, false] => Resolution::Ours,
+            [false, _] => Resolution::Theirs,
+            _ if o[in_ours.clone()] == t[in_theirs.clone()] => Resolution::Same,
+            _ => Resolution::Conflict,
         };
-        push([len, len + grown[0] - shrunk[0], len + grown[1] - shrunk[1]], resolution);
-        done = end;
+        regions.push(Region { base, ours: in_ours, theirs: in_theirs, resolution, place: None });
     }
-    push([base.len() - done; 3], Some(Resolution::Unchanged));
+    unchanged(&mut regions, at, b.len() - at[0]);
     regions
 }
