@@ -260,6 +260,7 @@ fn restore_of_one_version_can_be_tried_first() {
     let dry = home.ccpar(&["restore", "n.md@1", "--dry-run"]).quiet();
     assert_eq!(dry, "would restore +1 -1     n.md\n");
     assert_eq!(home.text("n.md"), "two\n");
+    home.ccpar(&["restore", "no.md"]).ended(2, "has never read or written it");
     home.ccpar(&["restore", "n.md@7"]).ended(2, "newest is 2");
     home.ccpar(&["restore"]).ended(2, "required");
 }
