@@ -1,5 +1,7 @@
 //! Damage that is found, mended or named; and a history that cannot be written.
 
+use std::time::{Duration, SystemTime};
+
 use serde_json::Value;
 
 use crate::support::{CCPAR, Home, run, there_is};
@@ -19,6 +21,23 @@ fn hash(text: &str) -> String {
     ccpar_core::Version::of(text.as_bytes()).to_string()
 }
 
+/// Damages a content, some minutes ago: what is being put now may be half done.
+fn damage(home: &Home, content: &str, text: &str) {
+    home.write(content, text);
+    let file = std::fs::File::options().write(true).open(home.path(content)).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(120)).unwrap();
+}
+
+#[test]
+fn a_content_that_may_be_half_put_is_left_alone() {
+    let (home, folder) = with_history();
+    let content = format!("{folder}/{}", hash("three\n"));
+    home.write(&content, "thr");
+    home.ccpar(&["doctor"]).ended(0, "all is in order");
+    damage(&home, &content, "thr");
+    home.ccpar(&["doctor", "--dry-run"]).ended(0, "1 problem");
+}
+
 #[test]
 fn a_sound_history_is_in_order() {
     let (home, _) = with_history();
@@ -36,7 +55,7 @@ fn what_can_be_mended_is_and_a_copy_is_kept() {
     home.pipe(&["locked-write", "m.md"], "two\n").quiet();
     home.sh(&format!("sed -i.bak '3s/\"n\":2/\"n\":x/' {log}; rm {log}.bak")).quiet();
     home.sh(&format!("printf '{{\"n\":9,' >> {log}")).quiet();
-    home.write(&format!("{folder}/{}", hash("three\n")), "thrXe\n");
+    damage(&home, &format!("{folder}/{}", hash("three\n")), "thrXe\n");
     home.sh(&format!("rm {folder}/{}", hash("two\n"))).quiet();
     let note = home.sh("echo .claude/ccpar/seen/s/*").quiet().trim().to_owned();
     home.write(&note, "garbage\n");
@@ -82,7 +101,7 @@ fn a_header_that_is_damaged_is_made_anew_from_what_the_last_look_knew() {
 #[test]
 fn what_cannot_be_mended_is_named_and_the_rest_works() {
     let (home, folder) = with_history();
-    home.write(&format!("{folder}/{}", hash("one\n")), "oXe\n");
+    damage(&home, &format!("{folder}/{}", hash("one\n")), "oXe\n");
     home.write(&format!("{folder}/stray"), "?");
     home.pipe(&["locked-write", "new.md"], "x\n").quiet();
     let log = home.sh("echo .claude/ccpar/history/new.md-*/log.jsonl").quiet();

@@ -210,6 +210,11 @@ impl Record {
         std::iter::once(self.version).chain(self.parents.iter().skip(1).copied())
     }
 
+    /// Whether something other than ccpar removed the target.
+    pub(crate) fn is_removal(&self) -> bool {
+        self.how == How::Outside && self.version.is_absent() && !self.parents.is_empty()
+    }
+
     /// Whether this took effect, given the record after it.
     fn took_effect(&self, next: Option<&Record>) -> bool {
         let aborts = |next: &Record| next.how == How::Aborted && next.n == self.n + 1;

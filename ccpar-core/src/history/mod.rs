@@ -254,6 +254,9 @@ impl History {
     /// nothing would be to forget whose lines are at stake.
     pub fn seen(&self, holder: &str) -> Result<Option<Version>> {
         let path = layout::seen_file(&self.root, holder, &self.target);
+        if prune::is_beyond_belief(path.as_std_path()) {
+            return Ok(None);
+        }
         match fs::read_to_string(&path) {
             // It died before it noted anything.
             Ok(text) if text.is_empty() => Ok(None),

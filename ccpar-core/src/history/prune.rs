@@ -13,11 +13,12 @@
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
+use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use camino::Utf8PathBuf;
 
-use super::{History, Record, Version};
+use super::{History, Parsed, Record, Version};
 use crate::atomic::{self, Durability};
 use crate::error::{Context as _, Result};
 use crate::{layout, sys};
@@ -92,6 +93,13 @@ fn doomed(contents: &[Kept], spared: &HashSet<Version>, now: u64, limits: Limits
 fn millis_of(metadata: &fs::Metadata) -> u64 {
     let since = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     since.and_then(|since| u64::try_from(since.as_millis()).ok()).unwrap_or(u64::MAX)
+}
+
+/// Whether a note of what a holder has seen is so old that what it names is no longer
+/// kept for it.
+pub(super) fn is_beyond_belief(note: &Path) -> bool {
+    let noted = fs::metadata(note).and_then(|note| note.modified());
+    noted.is_ok_and(|noted| noted.elapsed().is_ok_and(|age| age > SEEN))
 }
 
 impl History {
@@ -237,11 +245,12 @@ fn cut(text: &[u8], most: usize) -> Option<(Vec<u8>, usize)> {
     let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
     let old = lines.len().checked_sub(most + 1).filter(|old| *old > 0)?;
     let parse = |line: &[u8]| serde_json::from_slice::<Record>(line).ok();
+    let parsed = Parsed::new(text);
     let closed: HashSet<u64> =
-        lines.iter().filter_map(|line| Some(parse(line)?.closes)).flatten().collect();
-    let open = |line: &&&[u8]| {
-        parse(line).is_some_and(|record| record.lost.is_some() && !closed.contains(&record.n))
-    };
+        parsed.effective().flat_map(|record| &record.closes).copied().collect();
+    let lost = parsed.effective().filter(|record| record.lost.is_some()).map(|record| record.n);
+    let open: HashSet<u64> = lost.filter(|n| !closed.contains(n)).collect();
+    let open = |line: &&&[u8]| parse(line).is_some_and(|record| open.contains(&record.n));
     let (header, rest) = lines.split_first()?;
     let stays: Vec<&[u8]> = rest[..old].iter().filter(open).copied().collect();
     let gone = old - stays.len();

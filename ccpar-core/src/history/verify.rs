@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -157,6 +158,10 @@ impl Check<'_> {
                 Ok(content) if Version::of(&content) == version => {
                     sound.insert(version);
                 }
+                // Whoever reads the target puts its content without a lock.
+                Ok(_) if is_being_put(&path) => {
+                    sound.insert(version);
+                }
                 Ok(_) => damaged.push((version, path)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error).context("read", &path),
@@ -164,12 +169,15 @@ impl Check<'_> {
         }
         for (version, path) in damaged {
             let found = self.elsewhere(target, version);
-            let mended = match &found {
-                Some((_, at)) => format!("it is copied from `{}`", at.display()),
-                None => "it is put away, so that nobody takes it for whole".to_owned(),
+            let mended =
+                found.as_ref().map(|(_, at)| format!("it is copied from `{}`", at.display()));
+            let lost = match (&found, self.mend) {
+                (Some(_), _) => "",
+                (None, true) => "; nothing has it whole, and it is put away",
+                (None, false) => "; nothing has it whole, and it is to be put away",
             };
-            let problem =
-                format!("the content is not the one that its name says{}", of(parsed, version));
+            let of = of(parsed, version);
+            let problem = format!("the content is not the one that its name says{of}{lost}");
             if self.mend {
                 let utf8 = Utf8PathBuf::from_path_buf(path.clone()).unwrap_or_default();
                 self.copy(&utf8)?;
@@ -178,8 +186,7 @@ impl Check<'_> {
                     None => fs::remove_file(&path).context("remove", &path)?,
                 }
             }
-            // Where nothing has it whole, its versions cannot be put back.
-            findings.push(Finding { path, line: 0, problem, mended: Some(mended) });
+            findings.push(Finding { path, line: 0, problem, mended });
             sound.insert(version);
         }
         self.missing(target, parsed, &sound, findings)
@@ -308,4 +315,10 @@ fn of(parsed: &Parsed, version: Version) -> String {
         1 => format!(": version {}", numbers[0]),
         _ => format!(": versions {}", numbers.join(", ")),
     }
+}
+/// Whether a content was touched this minute: then it may be half done.
+fn is_being_put(path: &Path) -> bool {
+    const MOMENT: Duration = Duration::from_secs(60);
+    let touched = fs::metadata(path).and_then(|metadata| metadata.modified());
+    touched.is_ok_and(|touched| touched.elapsed().is_ok_and(|age| age < MOMENT))
 }

@@ -324,6 +324,26 @@ impl<'a> Merge<'a> {
         self.conflicts().next().is_none()
     }
 
+    /// Resolves conflicts of lines that only the caller knows how to: from the lines of
+    /// base, ours and theirs to those that are to stand there.
+    pub(crate) fn settle_conflicts(
+        &mut self,
+        settle: impl Fn([&[&'a [u8]]; 3]) -> Option<Vec<&'a [u8]>>,
+    ) {
+        if self.json.is_some() {
+            return;
+        }
+        for n in 0..self.regions.len() {
+            let region = &self.regions[n];
+            if region.resolution == Resolution::Conflict
+                && let Some(lines) = settle(self.sides(region))
+            {
+                let lines = lines.into_iter().map(std::borrow::Cow::Borrowed).collect();
+                self.regions[n].resolution = Resolution::Merged(Rule::Neighbours, lines);
+            }
+        }
+    }
+
     /// The lines of a region, without their newlines, in base, ours and theirs.
     pub fn sides(&self, region: &Region<'_>) -> [&[&'a [u8]]; 3] {
         [

@@ -119,6 +119,18 @@ fn is_edit(old: &[u8], new: &[u8]) -> bool {
     alike > 0 && alike * 2 >= old.len().min(new.len())
 }
 
+/// What is left of `theirs` where all that `ours` did to base was to drop lines, and
+/// `theirs` has all of base still, among others.
+pub(super) fn without_dropped<'a>([base, ours, theirs]: [&[&'a [u8]]; 3]) -> Option<Vec<&'a [u8]>> {
+    if !is_part(ours, base) || !is_part(base, theirs) {
+        return None;
+    }
+    let mut dropped = counted(&beyond(ours, base));
+    let mut left = theirs.to_vec();
+    left.retain(|line| !take(&mut dropped, line));
+    Some(left)
+}
+
 /// Whether all lines of `part` stand in `whole`, in their order.
 fn is_part(part: &[&[u8]], whole: &[&[u8]]) -> bool {
     let mut whole = whole.iter();

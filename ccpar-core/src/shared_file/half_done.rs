@@ -135,7 +135,10 @@ fn is_part(base: Option<Version>, records: &[Record]) -> bool {
 
 /// Whether somebody else wrote just before.
 fn is_busy(head: Option<&Record>, now: u64) -> bool {
-    head.is_some_and(|head| !head.parents.is_empty() && now.saturating_sub(head.time) <= HALF_DONE)
+    head.is_some_and(|head| {
+        let wrote = !head.parents.is_empty() && !head.version.is_absent();
+        wrote && now.saturating_sub(head.time) <= HALF_DONE
+    })
 }
 
 /// A few lines, and none of them of what they replaced, of which there are `least`

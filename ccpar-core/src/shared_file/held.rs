@@ -28,6 +28,8 @@ pub(super) struct Held {
     pub(super) outside: Option<Record>,
     /// Whether there is a history.
     pub(super) keeps: bool,
+    /// The number of the newest record when the lock was taken.
+    pub(super) found_at: u64,
     temp_name: String,
     _lock: Lock,
 }
@@ -88,6 +90,7 @@ impl SharedFile<'_> {
         let keeps = self.harness.keeps_history();
         let log = if keeps { history.open_log()? } else { history.open_nothing() };
         let temp_name = layout::temp_name(self.harness.root(), &real);
+        let found_at = log.head().map_or(0, |head| head.n);
         let mut held = Held {
             log,
             found,
@@ -97,6 +100,7 @@ impl SharedFile<'_> {
             real,
             outside: None,
             keeps,
+            found_at,
             temp_name,
             _lock: lock,
         };

@@ -256,7 +256,16 @@ impl<'h> SharedFile<'h> {
                 let holders = self.harness.author().holders();
                 for holder in &holders {
                     if let Some(version) = held.history.seen(holder)? {
-                        return known(version).map(Some);
+                        return known(version).map(Some).map_err(|error| match error {
+                            Error::UnknownVersion { path, wanted, hint } => {
+                                let hint = format!(
+                                    "{hint}; `{holder}` had read that: read the file again, and \
+                                     write what is still to be written"
+                                );
+                                Error::UnknownVersion { path, wanted, hint }
+                            }
+                            other => other,
+                        });
                     }
                 }
                 Ok(None)

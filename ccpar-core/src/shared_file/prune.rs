@@ -12,11 +12,11 @@ use crate::history::{History, How, Limits, Pruned, Version};
 const EVERY: u64 = 64;
 const RARELY: u64 = 1024;
 
-/// Whether the commit that wrote record `n` is to prune: it looks at all that is
-/// kept, so the more that is, the longer it waits.
-fn is_due(n: u64) -> bool {
-    let kept = n.next_power_of_two() / 32;
-    n > 0 && n.is_multiple_of(kept.clamp(EVERY, RARELY))
+/// Whether whoever wrote the records behind `before`, up to `n`, is to prune: it looks
+/// at all that is kept, so the more that is, the longer it waits.
+fn is_due(before: u64, n: u64) -> bool {
+    let every = (n.next_power_of_two() / 32).clamp(EVERY, RARELY);
+    n / every > before / every
 }
 
 impl SharedFile<'_> {
@@ -33,9 +33,10 @@ impl SharedFile<'_> {
     pub(super) fn prune_now_and_then(&self, held: &mut Held, len: usize) {
         let n = held.log.head().map_or(0, |head| head.n);
         let large = (len as u64).saturating_mul(EVERY) > self.harness.limits().bytes;
-        if !held.keeps || !(is_due(n) || large && n > 0) {
+        if !held.keeps || !(is_due(held.found_at, n) || large && n > held.found_at) {
             return;
         }
+        held.found_at = n;
         // The commit stands. What could not be removed goes the next time.
         let pruned = self.prune_held(&held.history, self.harness.limits());
         if pruned.is_ok_and(|pruned| pruned.lines > 0)
@@ -73,10 +74,12 @@ mod tests {
 
     #[test]
     fn the_more_is_kept_the_longer_a_prune_waits() {
-        let due = |to: u64| (0..=to).filter(|n| is_due(*n)).count();
+        let due = |to: u64| (1..=to).filter(|n| is_due(n - 1, *n)).count();
         assert_eq!(due(64), 1);
         assert_eq!(due(2048), 32);
         assert_eq!(due(10_240) - due(8192), 4);
         assert_eq!(due(1 << 20) - due((1 << 20) - 10_240), 10);
+        // Several records at once, and none.
+        assert!(is_due(63, 65) && is_due(62, 64) && !is_due(64, 66) && !is_due(64, 64));
     }
 }

@@ -1,6 +1,6 @@
 //! Back to what stood there before.
 
-use super::back::Swallowed;
+use super::back::{Swallowed, without_dropped};
 use super::held::{Held, Made};
 use super::{Commit, Outcome, SharedFile};
 use crate::error::{Error, Result};
@@ -23,12 +23,15 @@ impl SharedFile<'_> {
     /// its history begins later and does not say.
     pub fn version_at(&self, time: u64) -> Result<Option<Version>> {
         let parsed = self.history()?.records()?;
-        let stood = parsed.effective().rfind(|record| record.time <= time);
-        Ok(stood.map(|record| record.version).or_else(|| {
-            // What it replaced stood there all the time before.
-            let first = parsed.effective().next()?;
-            first.before.as_ref().map(|before| before.version)
-        }))
+        if let Some(stood) = parsed.effective().rfind(|record| record.time <= time) {
+            // Of a log that was cut some old lines stay: what came next is not known.
+            let next = parsed.records.iter().find(|record| record.n > stood.n);
+            let is_next = |record: &Record| record.n == stood.n + 1;
+            return Ok(next.is_none_or(is_next).then_some(stood.version));
+        }
+        // What the first replaced stood there all the time before.
+        let first = parsed.effective().next().filter(|first| first.n == 1);
+        Ok(first.and_then(|first| Some(first.before.as_ref()?.version)))
     }
 
     /// The newest version whose text was in order, if what stands there now is
@@ -115,8 +118,15 @@ impl SharedFile<'_> {
         if healing && text.is_empty() {
             return Ok(whole);
         }
-        let rules = Rules::of(&self.real_path()?);
+        let real = self.real_path()?;
+        let rules = Rules::of(&real);
         let losses = self.open_losses(history, |record| !(healing && record.maybe))?;
+        if text.is_empty() && !losses.open.is_empty() && !real.exists() {
+            return Err(Error::Target {
+                path: self.path.clone(),
+                problem: "was removed: put it back first, with `ccpar restore`".to_owned(),
+            });
+        }
         for loss in losses.open {
             if let Some(problem) = loss.problem {
                 whole.failed = Some(problem);
@@ -154,10 +164,9 @@ impl SharedFile<'_> {
         let closed = super::loss::closed(&records);
         let head = records.effective().next_back().map(|head| head.n);
         let is_bad = |record: &Record| {
-            let gone = record.version.is_absent() && !record.parents.is_empty();
             Some(record.n) == head
                 && record.how == How::Outside
-                && (gone || record.damage.is_some())
+                && (record.is_removal() || record.damage.is_some())
         };
         let open = records.effective().filter(|record| {
             (record.lost.is_some() || is_bad(record))
@@ -227,7 +236,9 @@ impl SharedFile<'_> {
     ) -> Result<Option<Back>> {
         let records = history.records()?;
         let steps = steps(records.effective(), session);
-        if steps.is_empty() {
+        // What somebody else removed is not brought back by taking lines out of it.
+        let removed_by = records.effective().next_back().map(|head| head.session.as_deref());
+        if steps.is_empty() || now.is_absent() && removed_by != Some(Some(session)) {
             return Ok(None);
         }
         let rules = Rules::of(&self.real_path()?);
@@ -243,7 +254,9 @@ impl SharedFile<'_> {
             }
             let base = self.content(history, after)?;
             let ours = self.content(history, before)?;
-            let merge = Merge::with_rules(rules, &base, &ours, &back.text);
+            let mut merge = Merge::with_rules(rules, &base, &ours, &back.text);
+            // What was added beside the session's lines is nobody's rewording of them.
+            merge.settle_conflicts(without_dropped);
             let conflicts = merge.conflicts().count();
             let merged = merge.keep_theirs();
             if conflicts > 0 {

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use super::half_done::{self, HALF_DONE};
 use super::held::Held;
-use super::{SharedFile, stale};
+use super::{SharedFile, Swallowed, stale};
 use crate::atomic::{self, OnDisk};
 use crate::error::Result;
 use crate::harness;
@@ -59,13 +59,15 @@ impl SharedFile<'_> {
             None if now.is_absent() => return Ok(Settled::Known),
             _ => {}
         }
-        let held = match self.enter(Wait::Never) {
+        let mut held = match self.enter(Wait::Never) {
             Ok(held) => held,
             Err(crate::Error::Busy { .. } | crate::Error::HeldByCaller { .. }) => {
                 return Ok(Settled::Busy);
             }
             Err(error) => return Err(error),
         };
+        let len = held.content().len();
+        self.prune_now_and_then(&mut held, len);
         Ok(held.outside.map_or(Settled::Known, |record| Settled::Outside(Box::new(record))))
     }
 
@@ -139,14 +141,18 @@ fn describe(held: &Held, before: Version) -> Result<Record> {
         })
         .collect();
     let aside: Vec<Version> = half_done.iter().map(|record| record.version).collect();
-    let over = half_done.last().map_or(before, |first| first.replaced());
+    let mut over = half_done.last().map_or(before, |first| first.replaced());
+    // Over a removal too: who wrote the file anew may be a stale writer.
+    let removal = records.get(half_done.len());
+    let removal = removal.filter(|old| old.version == over && old.is_removal());
+    over = removal.map_or(over, Record::replaced);
     let whole = (over, get(over));
     let mut candidates = stale::candidates(&held.history, &records, &[over]);
     let whole_loss = stale::infer(rules, &whole, &mut candidates, text);
     // It goes on from what it stands in place of: then that was a text of its
     // own, whatever it begins with.
     let goes_on = whole_loss.as_ref().is_some_and(|loss| aside.contains(&loss.base));
-    let (loss, replaced) = if half_done.is_empty() || !goes_on {
+    let (loss, replaced) = if aside.is_empty() || !goes_on {
         (whole_loss, over)
     } else {
         let candidates = stale::candidates(&held.history, &records, &[before]);
@@ -154,7 +160,12 @@ fn describe(held: &Held, before: Version) -> Result<Record> {
     };
     let whole = if replaced == before { (before, old) } else { whole };
     let look = half_done::Look { history: &held.history, rules, records: &records, time };
-    let loss = look.settle(loss, &whole, text)?;
+    let mut loss = look.settle(loss, &whole, text)?;
+    if removal.is_some_and(|removal| time.saturating_sub(removal.time) > HALF_DONE) {
+        // It may have been meant, and a new text is no stale one.
+        loss = loss.filter(|loss| !loss.base.is_absent());
+        loss = loss.map(|loss| Swallowed { maybe: true, ..loss });
+    }
     if replaced != before {
         let closed = half_done.iter().filter(|record| record.lost.is_some());
         record.closes = closed.map(|record| record.n).collect();

@@ -12,6 +12,7 @@ mod lock;
 mod outside;
 mod processes;
 mod prune;
+mod removed;
 mod support;
 mod survey;
 mod tidy;

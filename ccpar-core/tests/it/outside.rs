@@ -290,6 +290,19 @@ fn where_others_changed_the_same_lines_since_then_theirs_stay() {
 }
 
 #[test]
+fn an_entry_is_taken_back_from_beside_one_that_looks_like_it() {
+    let world = World::new();
+    let path = world.write("index.md", "# Index\n\n- [A](a.md) by a\n");
+    let [s, t] = [world.session(Some("s")), world.session(Some("t"))];
+    let (ours, theirs) = (s.file(&path), t.file(&path));
+    let _ = ours.append(b"- [S](s.md) by s\n").unwrap();
+    let _ = theirs.append(b"- [T](t.md) by t\n").unwrap();
+    let commit = theirs.take_back("s").unwrap().unwrap();
+    assert_eq!(commit.outcome, Outcome::Written);
+    assert_eq!(world.text("index.md"), "# Index\n\n- [A](a.md) by a\n- [T](t.md) by t\n");
+}
+
+#[test]
 fn a_loss_whose_contents_are_gone_is_named_and_the_others_are_told() {
     let world = World::new();
     let path = world.write("notes.md", "a\nb\nc\n");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Barrier;
 use std::time::{Duration, SystemTime};
 
-use ccpar_core::{Harness, Limits, Version};
+use ccpar_core::{CommitOptions, Harness, Limits, Version};
 
 use crate::support::{World, commit, look, outside};
 
@@ -196,4 +196,80 @@ fn a_log_that_has_grown_long_is_cut_and_goes_on_where_it_was() {
     assert_eq!(parsed.records.last().unwrap().n, 20_001);
     // Fields that are not known come through.
     assert!(std::fs::read_to_string(&log).unwrap().contains("\"more\":\"xxx"));
+}
+
+#[test]
+fn what_only_outsiders_write_is_pruned_too() {
+    let world = World::new();
+    let session = with_days(world.session(None), 1);
+    let file = session.file(world.path("notes.md"));
+    outside(file.path(), "0\n");
+    let first = Version::of(b"0\n");
+    look(&file);
+    for n in 1..=70 {
+        // By twos, so that no single one need be the one that prunes.
+        if n % 2 == 0 {
+            let _ = commit(&file, &format!("{n}\n"));
+        } else {
+            outside(file.path(), format!("{n}\n"));
+            look(&file);
+        }
+        if n == 10 {
+            age(&world, first, 2 * DAY);
+        }
+    }
+    assert!(file.version(first).is_err());
+}
+
+#[test]
+fn what_a_session_saw_too_long_ago_is_no_base_and_what_is_gone_names_the_remedy() {
+    let world = World::new();
+    let [writer, reader] = [Some("w"), Some("r")].map(|session| world.session(session));
+    let (w, r) = (writer.file(world.path("n.md")), reader.file(world.path("n.md")));
+    let _ = commit(&w, "a\nb\nc\n");
+    let seen = r.read().unwrap().version();
+    let _ = commit(&w, "a\nb\nc\nd\n");
+    let content = content_file(&world, seen);
+    std::fs::remove_file(&content).unwrap();
+    let error = r.commit(b"mine\n", &CommitOptions::default()).unwrap_err().to_string();
+    assert!(error.contains("read the file again"), "{error}");
+    let notes = world.root().join("seen");
+    for folder in std::fs::read_dir(notes).unwrap() {
+        for note in std::fs::read_dir(folder.unwrap().path()).unwrap() {
+            let file = File::options().write(true).open(note.unwrap().path()).unwrap();
+            file.set_modified(SystemTime::now() - 31 * DAY).unwrap();
+        }
+    }
+    let _ = r.commit(b"a\nb\nc\nd\nmine\n", &CommitOptions::default()).unwrap();
+}
+
+#[test]
+fn a_log_that_was_cut_does_not_tell_what_stood_in_the_gap() {
+    let world = World::new();
+    let session = world.session(None);
+    let file = session.file(world.path("notes.md"));
+    for text in ["1\n", "2\n", "3\n", "4\n"] {
+        let _ = commit(&file, text);
+    }
+    let log = content_file(&world, Version::ABSENT).with_file_name("log.jsonl");
+    let text = std::fs::read_to_string(&log).unwrap();
+    let dated: Vec<String> = text
+        .lines()
+        .map(|line| {
+            let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
+            if let Some(n) = line["n"].as_u64() {
+                line["time"] = (n * 1000).into();
+            }
+            line.to_string() + "\n"
+        })
+        .collect();
+    outside(&log, dated.concat());
+    let at = |time| file.version_at(time).unwrap();
+    let version = |text: &str| Some(Version::of(text.as_bytes()));
+    assert_eq!([500, 1500, 4500].map(at), [Some(Version::ABSENT), version("1\n"), version("4\n")]);
+    // The second is cut off, then the first too.
+    outside(&log, [&dated[..2], &dated[3..]].concat().concat());
+    assert_eq!([1500, 2500, 3500].map(at), [None, None, version("3\n")]);
+    outside(&log, [&dated[..1], &dated[3..]].concat().concat());
+    assert_eq!([1500, 3500].map(at), [None, version("3\n")]);
 }
