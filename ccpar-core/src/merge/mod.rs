@@ -257,7 +257,12 @@ impl<'a> Merge<'a> {
             Err(refusal) => Some(refusal),
         };
         let mut merge = Merge { refusal, ..Merge::by_lines(base, ours, theirs, false) };
-        if json::parses(theirs) && json::parses(ours) && !json::parses(&merge.keep_theirs()) {
+        // Whichever side is called ours, it is the same conflict.
+        let parse = || {
+            let other = Merge::by_lines(base, theirs, ours, false);
+            json::parses(&merge.keep_theirs()) && json::parses(&other.keep_theirs())
+        };
+        if json::parses(theirs) && json::parses(ours) && !parse() {
             merge.regions = vec![Region {
                 base: 0..merge.base.len(),
                 ours: 0..merge.ours.len(),

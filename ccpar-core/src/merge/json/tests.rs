@@ -217,6 +217,19 @@ fn commas_that_lead_their_line_do_so_in_what_is_added() {
 }
 
 #[test]
+fn as_text_either_order_must_parse() {
+    let base = "[\n1,\n1,\n1,\n1,\n1,\n1,\n1\n]";
+    let twice = "[\n[\n{ \"a\":[\n[\n],\n1,\n1\n], \"a\":1 },\n1\n],\n1,\n1,\n1,\n1,\n1,\n1\n]";
+    let other = "[\n[\n[1.50,[\n1\n],1],\n1,\n1,\n1\n],\n1\n]";
+    for (ours, theirs) in [(twice, other), (other, twice)] {
+        let [base, ours, theirs] = [base, ours, theirs].map(str::as_bytes);
+        let merge = Merge::with_rules(Rules::Json, base, ours, theirs);
+        assert!(merge.refusal().is_some() && !merge.is_clean());
+        assert_eq!(merge.keep_theirs(), theirs);
+    }
+}
+
+#[test]
 fn what_is_no_json_is_refused_with_its_place() {
     let json = "{\n  \"a\": 1\n}\n";
     let no = |what: &str| format!("ours is no JSON that can be merged: {what}");
