@@ -38,30 +38,31 @@ impl SharedFile<'_> {
         held.now = Version::of(held.content());
         let rules = Rules::of(&held.real);
         let records = held.history.recent(VERSIONS)?;
+        let (version, put) = (Version::of(&stray), Version::of(text));
+        held.keep(version, &stray)?;
+        let candidates = stale::candidates(&held.history, &records, &[put]);
+        let loss = stale::infer(rules, &(put, text.to_vec()), candidates, &stray);
+        // Told before it is merged: if that fails, it is known all the same.
+        let record = Record {
+            parents: vec![put],
+            lines: Some(merge::distance(text, &stray)),
+            base: loss.as_ref().map(|loss| loss.base),
+            lost: loss.as_ref().map(|loss| loss.lines.len()),
+            maybe: loss.as_ref().is_some_and(|loss| loss.maybe),
+            ..Record::outside(version, harness::now())
+        };
+        held.log.append(record)?;
         if held.content() != text {
             // Yet another has written. The next look finds that, and holds it
             // against this one, which stood in between.
-            let (version, put) = (Version::of(&stray), Version::of(text));
-            held.keep(version, &stray)?;
-            let candidates = stale::candidates(&held.history, &records, &[put]);
-            let loss = stale::infer(rules, &(put, text.to_vec()), candidates, &stray);
-            let record = Record {
-                parents: vec![put],
-                lines: Some(merge::distance(text, &stray)),
-                base: loss.as_ref().map(|loss| loss.base),
-                lost: loss.as_ref().map(|loss| loss.lines.len()),
-                maybe: loss.is_some_and(|loss| loss.maybe),
-                ..Record::outside(version, harness::now())
-            };
-            held.log.append(record)?;
             return Ok(None);
         }
+        let told = held.log.head().filter(|_| loss.is_some()).map(|head| head.n);
         let before = (Version::of(&old.content), old.content.clone());
         // Its author cannot have seen what was put in place only now.
         let aside = [before.0, held.now];
         let candidates = stale::candidates(&held.history, &records, &aside);
         let (base, base_text) = stale::nearest(&stray, [before].into_iter().chain(candidates));
-        held.keep(Version::of(&stray), &stray)?;
         // What its author had dropped it may never have seen: nothing is taken
         // away for that.
         let added = merge::swallowed(&stray, &base_text);
@@ -76,7 +77,8 @@ impl SharedFile<'_> {
         if back.conflicts > 0 {
             self.keep_copy(held, &stray)?;
         }
-        let made = Made { base: Some(base), ours: Some(&stray), ..Made::default() };
+        let closes = told.into_iter().collect();
+        let made = Made { base: Some(base), ours: Some(&stray), closes, ..Made::default() };
         self.put(held, &back.text, How::Merge, &made).map(Some)
     }
 }

@@ -333,6 +333,15 @@ fn a_plain_write_that_comes_between_look_and_replacement_is_merged_in() {
         .unwrap();
     assert_eq!(world.text("notes.md"), "zero\na\nb\nc\nd\nmine\n");
     assert_eq!(commit.version, Version::of(b"zero\na\nb\nc\nd\nmine\n"));
+    // It is told as what it is: nobody's text but its own author's.
+    let parsed = file.history().unwrap().records().unwrap();
+    let [.., edit, outside_write, merge] = &parsed.records[..] else { panic!("{parsed:?}") };
+    assert_eq!(
+        [edit, outside_write, merge].map(|record| record.how),
+        [How::Edit, How::Outside, How::Merge]
+    );
+    assert_eq!(outside_write.version, Version::of(b"zero\na\nb\nc\nd\n"));
+    assert!(file.losses().unwrap().is_empty());
     assert_eq!(look(&file), Settled::Known);
     // Where the two cannot be merged, both are kept.
     let _ = file.update(|_| Ok::<_, Error>(b"value: 0\n".to_vec())).unwrap();
