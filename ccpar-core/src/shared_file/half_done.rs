@@ -56,7 +56,7 @@ impl Look<'_> {
         if loss.is_none() {
             loss = self.half_read(replaced, text)?;
         }
-        if loss.is_none() && busy && self.replaces_a_part(replaced) {
+        if loss.is_none() && busy && self.in_parts() {
             loss = nothing_of_it(replaced, &Census::new(text), 1);
         }
         // Who leaves but a part of the text while others write had read a part,
@@ -117,12 +117,15 @@ impl Look<'_> {
         [replaced.clone()].into_iter().chain(recent.take(VERSIONS))
     }
 
-    /// Whether the author of what was replaced had, for sure, read a part: where
-    /// one did, the next did too.
-    fn replaces_a_part(&self, replaced: &Candidate) -> bool {
-        let [head, older @ ..] = self.records else { return false };
-        let swallowed = head.version == replaced.0 && head.lost.is_some() && !head.maybe;
-        swallowed && is_part(head.base, older)
+    /// Whether somebody has, for sure, read a part just now: where one did, the next
+    /// did too.
+    fn in_parts(&self) -> bool {
+        let recent = |record: &Record| self.time.saturating_sub(record.time) <= HALF_DONE;
+        (0..self.records.len()).take_while(|n| recent(&self.records[*n])).any(|n| {
+            let record = &self.records[n];
+            let is_sure = record.lost.is_some() && !record.maybe;
+            is_sure && is_part(record.base, &self.records[n + 1..])
+        })
     }
 }
 

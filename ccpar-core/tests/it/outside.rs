@@ -400,9 +400,12 @@ fn who_read_a_file_while_it_was_filled_swallowed_what_it_had_not_read() {
     // Where one read it half done, the next did too, and the next.
     write_all(&file, &[&long, "\nof one\n", "\nof two\n", "\nof three\n"]);
     assert!(lost(&file).ends_with(&["of one".to_owned(), "of two".to_owned()]));
+    // Also behind one who went on from such a part.
+    write_all(&file, &["\nof three\nof four\n", "\nof five\n"]);
+    assert!(lost(&file).ends_with(&["of three".to_owned(), "of four".to_owned()]));
     let _ = file.heal().unwrap();
     let healed = world.text("notes.md");
-    for line in [&long, "of one\n", "of two\n", "of three\n"] {
+    for line in [&long, "of one\n", "of two\n", "of three\n", "of four\n", "of five\n"] {
         assert!(healed.contains(line), "{healed}");
     }
 }
