@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    blame, demo, diff, doctor, lock, locked_edit, locked_read, locked_write, log, lost, merge,
-    restore, show, status, watch,
+    blame, claim, demo, diff, doctor, heartbeat, lock, locked_edit, locked_read, locked_write, log,
+    lost, merge, release, restore, sessions, show, status, watch,
 };
 use crate::exit::{Exit, Failure};
 
@@ -35,6 +35,10 @@ pub(crate) enum Command {
     Lost(lost::Arguments),
     Restore(restore::Arguments),
     Watch(watch::Arguments),
+    Heartbeat(heartbeat::Arguments),
+    Sessions(sessions::Arguments),
+    Claim(claim::Arguments),
+    Release(release::Arguments),
     Status(status::Arguments),
     Doctor(doctor::Arguments),
     Demo(demo::Arguments),
@@ -55,6 +59,10 @@ impl Command {
             Command::Lost(arguments) => lost::run(arguments),
             Command::Restore(arguments) => restore::run(arguments),
             Command::Watch(arguments) => watch::run(arguments),
+            Command::Heartbeat(arguments) => heartbeat::run(arguments),
+            Command::Sessions(arguments) => sessions::run(arguments),
+            Command::Claim(arguments) => claim::run(arguments),
+            Command::Release(arguments) => release::run(arguments),
             Command::Status(arguments) => status::run(arguments),
             Command::Doctor(arguments) => doctor::run(arguments),
             Command::Demo(arguments) => demo::run(arguments),

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ccpar_core::history::Record;
-use ccpar_core::{Author, Durability, Error, Harness, Limits, Settled, SharedFile, Wait, layout};
+use ccpar_core::registry::Beat;
+use ccpar_core::{
+    Author, Durability, Error, Harness, Limits, Runner, Settled, SharedFile, Wait, layout,
+};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
@@ -23,6 +26,36 @@ pub(crate) struct Identity {
     /// The session that acts [default: `$CCPAR_SESSION`, else Claude Code's own]
     #[arg(long, value_name = "ID")]
     session: Option<String>,
+}
+
+/// Who is at work.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Acting {
+    #[command(flatten)]
+    identity: Identity,
+
+    /// The process that the session lives as long as [default: `$CLAUDE_PID`, else
+    /// the script that runs this]
+    #[arg(long, value_name = "PID")]
+    pid: Option<u32>,
+
+    /// Which agent of the session: each has claims of its own
+    #[arg(long, value_name = "NAME")]
+    holder: Option<String>,
+}
+
+/// Under which claim a text is written.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Claimed {
+    /// Write under the claim with this token: refuse if that is over
+    #[arg(long, value_name = "TOKEN")]
+    claim: Option<u64>,
+}
+
+impl Claimed {
+    pub(crate) fn apply(&self, harness: Harness) -> Harness {
+        harness.with_token(self.claim)
+    }
 }
 
 /// Who writes, and how.
@@ -145,13 +178,6 @@ pub(crate) fn writing(options: &Writing) -> Result<Harness, Failure> {
 
 /// The same, where who writes was said elsewhere.
 pub(crate) fn writing_as(identity: &Identity, options: &HowToWrite) -> Result<Harness, Failure> {
-    let wait = match (options.wait, variable("CCPAR_WAIT")) {
-        (Some(wait), _) => wait,
-        (None, Some(text)) => {
-            seconds(&text).map_err(|why| Failure::new(format!("CCPAR_WAIT=`{text}` is {why}")))?
-        }
-        (None, None) => Duration::from_secs(30),
-    };
     let durability = match (options.durability, variable("CCPAR_DURABILITY").as_deref()) {
         (Some(DurabilityArg::Disk), _) | (None, None | Some("disk")) => Durability::Disk,
         (Some(DurabilityArg::Process), _) | (None, Some("process")) => Durability::Process,
@@ -160,11 +186,48 @@ pub(crate) fn writing_as(identity: &Identity, options: &HowToWrite) -> Result<Ha
             return Err(Failure::new(why));
         }
     };
-    let wait = if wait.is_zero() { Wait::Never } else { Wait::For(wait) };
+    let wait = wait(options.wait)?;
     let harness = reading(identity)?.with_wait(wait).with_durability(durability);
     let limits = limits(harness.root().as_std_path());
     let harness = harness.with_limits(limits);
     Ok(if options.break_hard_link { harness.with_hard_links_broken() } else { harness })
+}
+
+/// How long to wait for a lock or a claim.
+pub(crate) fn wait(given: Option<Duration>) -> Result<Wait, Failure> {
+    let wait = match (given, variable("CCPAR_WAIT")) {
+        (Some(wait), _) => wait,
+        (None, Some(text)) => {
+            seconds(&text).map_err(|why| Failure::new(format!("CCPAR_WAIT=`{text}` is {why}")))?
+        }
+        (None, None) => Duration::from_secs(30),
+    };
+    Ok(if wait.is_zero() { Wait::Never } else { Wait::For(wait) })
+}
+
+/// The harness for a verb that says who is at work.
+pub(crate) fn acting(acting: &Acting) -> Result<Harness, Failure> {
+    let mut harness = reading(&acting.identity)?;
+    if let Some(agent) = &acting.holder {
+        let author = Author { agent: Some(agent.clone()), ..harness.author().clone() };
+        harness = harness.with_author(author);
+    }
+    Ok(match acting.pid {
+        Some(pid) => harness.with_runner(Runner::Pid(pid)),
+        None => harness,
+    })
+}
+
+/// What a session says of itself whenever it speaks.
+pub(crate) fn beat() -> Beat {
+    Beat { folder: env::current_dir().ok(), ..Beat::default() }
+}
+
+/// Claude Code says which process it is; else the script that runs this one is
+/// meant.
+fn runner() -> Runner {
+    let client = variable("CLAUDE_PID").and_then(|pid| pid.parse().ok());
+    client.map_or(Runner::Caller, Runner::Pid)
 }
 
 /// The harness for a verb that only looks.
@@ -173,7 +236,16 @@ pub(crate) fn reading(identity: &Identity) -> Result<Harness, Failure> {
     let callers = variable(CALLERS).unwrap_or_default();
     let harness = Harness::open(root)?
         .with_author(author(identity))
+        .with_runner(runner())
         .with_callers(callers.split_whitespace().map(str::to_owned).collect())
+        .on_claimed(|path, claim| {
+            output::say(format!(
+                "waiting for `{}`, claimed by {} since {}",
+                output::path(path),
+                claim.holder,
+                output::time(claim.granted.wall)
+            ));
+        })
         .on_wait(|path, owner| {
             let path = output::path(path);
             match owner {

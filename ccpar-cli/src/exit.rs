@@ -89,7 +89,10 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
         let exit = match error {
-            Error::Busy { .. } | Error::NoBase { .. } => Exit::No,
+            Error::Busy { .. }
+            | Error::NoBase { .. }
+            | Error::Claimed { .. }
+            | Error::Outdated { .. } => Exit::No,
             _ => Exit::Trouble,
         };
         let mut message = error.to_string();

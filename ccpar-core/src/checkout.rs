@@ -10,13 +10,18 @@ use std::path::{Path, PathBuf};
 /// Follows gitrepository-layout(5): `.git` is a folder, or in a linked worktree
 /// a file that names one; `HEAD` in it names the branch.
 pub fn branch(dir: &Path) -> Option<String> {
-    let dot_git = dir.ancestors().map(|dir| dir.join(".git")).find(|path| path.exists())?;
+    let dot_git = worktree(dir)?.join(".git");
     let head = fs::read_to_string(git_dir(&dot_git)?.join("HEAD")).ok()?;
     let head = head.trim_end();
     match head.strip_prefix("ref: ") {
         Some(name) => Some(name.strip_prefix("refs/heads/").unwrap_or(name).to_owned()),
         None => head.get(..8).map(str::to_owned),
     }
+}
+
+/// The top folder of the work tree around `dir`.
+pub(crate) fn worktree(dir: &Path) -> Option<PathBuf> {
+    dir.ancestors().find(|dir| dir.join(".git").exists()).map(Path::to_owned)
 }
 
 fn git_dir(dot_git: &Path) -> Option<PathBuf> {

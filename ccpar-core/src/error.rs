@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::lock::Owner;
+use crate::registry::Claim;
 
 /// A `Result` with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
@@ -51,6 +52,32 @@ pub enum Error {
     HeldByCaller {
         /// The target.
         path: PathBuf,
+    },
+
+    /// Somebody else has claimed the target, and did not let go in time. Nothing
+    /// was changed.
+    #[error("`{}` is claimed by {}{}", Shown(path), By(claim), Still(*waited, *left))]
+    Claimed {
+        /// The target.
+        path: PathBuf,
+        /// The claim that is in the way.
+        claim: Box<Claim>,
+        /// How long it binds at the most, unless it is renewed.
+        left: Duration,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+
+    /// The token that was shown is not, or no longer, that of a claim on the
+    /// target. Nothing was changed.
+    #[error("token {token} holds no claim on `{}` (any more){}", Shown(path), NowBy(by.as_deref()))]
+    Outdated {
+        /// The target.
+        path: PathBuf,
+        /// The token.
+        token: u64,
+        /// The claim that is on the target now.
+        by: Option<Box<Claim>>,
     },
 
     /// The target is nothing that ccpar can replace: a folder, a device, a
@@ -162,6 +189,48 @@ impl fmt::Display for HeldBy<'_> {
         match self.0 {
             Some(owner) => write!(f, ", held by {owner}"),
             None => Ok(()),
+        }
+    }
+}
+
+/// Who holds a claim, where from, and what for.
+struct By<'a>(&'a Claim);
+
+impl fmt::Display for By<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let claim = self.0;
+        write!(f, "{}", claim.holder)?;
+        if let Some(branch) = &claim.branch {
+            write!(f, " on {}", branch.escape_debug())?;
+        }
+        if let Some(reason) = &claim.reason {
+            write!(f, " for \"{}\"", reason.escape_debug())?;
+        }
+        Ok(())
+    }
+}
+
+struct Still(Duration, Duration);
+
+impl fmt::Display for Still {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Still(waited, left) = self;
+        write!(
+            f,
+            ", still after {}; its term ends in {} unless it is renewed",
+            Secs(*waited),
+            Secs(*left)
+        )
+    }
+}
+
+struct NowBy<'a>(Option<&'a Claim>);
+
+impl fmt::Display for NowBy<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(claim) => write!(f, ", which {} has claimed", By(claim)),
+            None => write!(f, ", which nobody has claimed now"),
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::atomic::Durability;
 use crate::error::{Context as _, Error, Result};
 use crate::history::Limits;
 use crate::lock::{Owner, Wait};
+use crate::registry::{Claim, Registry, Runner};
 use crate::shared_file::SharedFile;
 use crate::{sys, target};
 
@@ -46,6 +47,7 @@ impl Author {
 }
 
 type OnWait = dyn Fn(&Path, Option<&Owner>) + Send + Sync;
+type OnClaimed = dyn Fn(&Path, &Claim) + Send + Sync;
 
 /// A root, and how to act on the files that it guards.
 ///
@@ -72,6 +74,9 @@ pub struct Harness {
     history: bool,
     callers: Vec<String>,
     on_wait: Box<OnWait>,
+    on_claimed: Box<OnClaimed>,
+    runner: Runner,
+    token: Option<u64>,
 }
 
 impl std::fmt::Debug for Harness {
@@ -117,6 +122,9 @@ impl Harness {
             history: true,
             callers: Vec::new(),
             on_wait: Box::new(|_, _| {}),
+            on_claimed: Box::new(|_, _| {}),
+            runner: Runner::default(),
+            token: None,
         })
     }
 
@@ -174,6 +182,31 @@ impl Harness {
         Harness { on_wait: Box::new(tell), ..self }
     }
 
+    /// Calls `tell` once per claim that has to be waited for, with the target.
+    #[must_use]
+    pub fn on_claimed(self, tell: impl Fn(&Path, &Claim) + Send + Sync + 'static) -> Harness {
+        Harness { on_claimed: Box::new(tell), ..self }
+    }
+
+    /// Takes this process for that of the author's session, which lives as long
+    /// as it does.
+    #[must_use]
+    pub fn with_runner(self, runner: Runner) -> Harness {
+        Harness { runner, ..self }
+    }
+
+    /// Writes under the claim with this token alone: when that is over, a write
+    /// is refused.
+    #[must_use]
+    pub fn with_token(self, token: Option<u64>) -> Harness {
+        Harness { token, ..self }
+    }
+
+    /// Sessions and claims.
+    pub fn registry(&self) -> Registry<'_> {
+        Registry::new(self)
+    }
+
     /// The root, as an absolute path.
     pub fn root(&self) -> &Utf8Path {
         &self.root
@@ -222,6 +255,18 @@ impl Harness {
 
     pub(crate) fn callers(&self) -> &[String] {
         &self.callers
+    }
+
+    pub(crate) fn runner(&self) -> Runner {
+        self.runner
+    }
+
+    pub(crate) fn token(&self) -> Option<u64> {
+        self.token
+    }
+
+    pub(crate) fn tell_claimed(&self, path: &Path, claim: &Claim) {
+        (self.on_claimed)(path, claim);
     }
 
     pub(crate) fn tell_wait(&self, path: &Path, owner: Option<&Owner>) {

@@ -7,13 +7,16 @@
 //!   history/<file name>-<key>/log.jsonl  one line per version
 //!   history/<file name>-<key>/<hash>     one whole content
 //!   seen/<holder>/<key>                  what that holder has seen of the target
+//!   registry.json, registry.lock         the claims, and the next token
+//!   claims/<file name>-<key>.lock        where those wait who want a claim
+//!   sessions/<id>.json                   a session's heartbeat
 //! ```
 //!
 //! A target's **key** is the first half of the SHA-256 of its canonical path.
 //! The file name before it is for people; the key alone decides.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use sha2::{Digest, Sha256};
@@ -75,6 +78,32 @@ pub fn history_dir(root: &Utf8Path, canonical: &Path) -> Utf8PathBuf {
 /// `<root>/seen/<holder>/<key>`
 pub fn seen_file(root: &Utf8Path, holder: &str, canonical: &Path) -> Utf8PathBuf {
     root.join("seen").join(component(holder)).join(key(canonical))
+}
+
+/// `<root>/claims/<file name>-<key>.lock`
+pub fn queue_file(root: &Utf8Path, canonical: &Path) -> Utf8PathBuf {
+    queue_file_of(root, canonical, &key(canonical))
+}
+
+/// The same, where the key is known and the path need not be exact.
+pub(crate) fn queue_file_of(root: &Utf8Path, path: &Path, key: &str) -> Utf8PathBuf {
+    root.join("claims").join(format!("{}-{key}.lock", safe(&file_name(path))))
+}
+
+/// `<root>/sessions/<id>.json`
+pub fn session_file(root: &Utf8Path, session: &str) -> Utf8PathBuf {
+    root.join("sessions").join(format!("{}.json", component(session)))
+}
+
+/// The folder where Claude Code lists its own sessions: `sessions` in
+/// `$CLAUDE_CONFIG_DIR`, else in `~/.claude`.
+pub fn client_sessions(env: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let set = |name: &str| env(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let config = set("CLAUDE_CONFIG_DIR").or_else(|| {
+        let home = ["HOME", "USERPROFILE"].into_iter().find_map(set)?;
+        Some(home.join(".claude"))
+    })?;
+    Some(config.join("sessions"))
 }
 
 /// The temp file that replaces the target from under its lock.

@@ -59,6 +59,8 @@
 //! - A writer that knows nothing of this is noticed at the next look: its version
 //!   is recorded, what it swallowed is named and can be put back
 //!   ([`SharedFile::settle`], [`SharedFile::losses`]).
+//! - Two holders never have a [`Claim`] on one target at once, and a write against
+//!   a foreign claim is refused, as is one with an outdated token.
 //!
 //! Not promised: the order of waiters, locks on NFS or on folders that a
 //! virtual machine shares, and power loss under [`Durability::Process`].
@@ -71,6 +73,7 @@
 //! | [`merge`] | the three-way merge |
 //! | [`history`] | versions, the log, what was seen |
 //! | [`diff`] | what changed between two texts, and who wrote which line |
+//! | [`registry`] | sessions, heartbeats, claims |
 //! | [`survey`] | all known targets, looked at |
 //! | [`shared_file`] | read, commit, update, restore |
 
@@ -80,6 +83,7 @@ pub mod history;
 pub mod layout;
 pub mod lock;
 pub mod merge;
+pub mod registry;
 pub mod shared_file;
 pub mod survey;
 
@@ -95,6 +99,7 @@ pub use error::{Error, Result};
 pub use harness::{Author, Harness};
 pub use history::{History, Limits, Version};
 pub use lock::{Lock, Wait};
+pub use registry::{Claim, Registry, Runner};
 pub use shared_file::{
     Base, Commit, CommitOptions, Loss, LostLine, Outcome, Settled, SharedFile, Snapshot,
     WithoutBase,

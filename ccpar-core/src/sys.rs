@@ -1,11 +1,17 @@
 //! What std does not offer: private files and folders, file identity, metadata
-//! that survives a replacement, and whether a process lives.
+//! that survives a replacement, whether a process lives, and waiting for that.
 //!
 //! The only module with platform branches, and the owner of `rustix`.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::path::Path;
+
+mod bell;
+mod place;
+
+pub(crate) use bell::{Bell, ring, touch};
+pub(crate) use place::{boot, caller, host, machine, pid_namespace, uptime};
 
 /// Which file a name stands for, for as long as the file exists. `None` where
 /// std has no stable way to ask (Windows): callers then go without the check.
@@ -392,15 +398,31 @@ pub(crate) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<
 /// When this process started, in the unit of the system: with the pid it names
 /// one process for good. `None` where there is no cheap way to know.
 pub(crate) fn process_start(pid: u32) -> Option<u64> {
+    stat(pid).map(|stat| stat.start)
+}
+
+/// What the kernel says of a process.
+struct Stat {
+    /// It has ended, and its parent has not asked for its exit code yet.
+    ended: bool,
+    parent: u32,
+    start: u64,
+}
+
+fn stat(pid: u32) -> Option<Stat> {
     if cfg!(target_os = "linux") {
         let mut bytes = [0; 1024];
         let file = File::open(format!("/proc/{pid}/stat")).ok()?;
         let read = read_at(&file, &mut bytes, 0).ok()?;
         let stat = String::from_utf8_lossy(&bytes[..read]);
         // proc_pid_stat(5): the command in field 2 may hold blanks and
-        // brackets, so count from its last bracket; starttime is field 22.
+        // brackets, so count from its last bracket; state is field 3, ppid 4,
+        // starttime 22.
         let (_, rest) = stat.rsplit_once(')')?;
-        rest.split_ascii_whitespace().nth(19)?.parse().ok()
+        let mut fields = rest.split_ascii_whitespace();
+        let ended = matches!(fields.next()?, "Z" | "X" | "x");
+        let parent = fields.next()?.parse().ok()?;
+        Some(Stat { ended, parent, start: fields.nth(17)?.parse().ok()? })
     } else {
         None
     }
@@ -410,8 +432,8 @@ pub(crate) fn process_start(pid: u32) -> Option<u64> {
 /// that differs proves that the pid was used again.
 pub(crate) fn process_lives(pid: u32, start: Option<u64>) -> bool {
     if cfg!(target_os = "linux") {
-        let now = process_start(pid);
-        return now.is_some() && (start.is_none() || now == start);
+        return stat(pid)
+            .is_some_and(|now| !now.ended && start.is_none_or(|start| start == now.start));
     }
     #[cfg(unix)]
     {

@@ -10,7 +10,7 @@ use ccpar_core::Harness;
 use clap::Args;
 
 use crate::commands::report;
-use crate::context::{self, Keeping, Writing};
+use crate::context::{self, Claimed, Keeping, Writing};
 use crate::exit::{Exit, Failure};
 
 /// Run a filter on a file while nobody else writes it
@@ -29,6 +29,9 @@ pub(crate) struct Arguments {
     command: Vec<OsString>,
 
     #[command(flatten)]
+    claimed: Claimed,
+
+    #[command(flatten)]
     keeping: Keeping,
 
     #[command(flatten)]
@@ -37,6 +40,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let harness = arguments.keeping.apply(context::writing(&arguments.writing)?);
+    let harness = arguments.claimed.apply(harness);
     let file = harness.file(&arguments.path);
     context::decline_foreign(&file)?;
     let commit = file.update(|text| filter(&harness, &arguments.command, text))?;

@@ -7,7 +7,7 @@ use ccpar_core::{Base, CommitOptions, Error, SharedFile, Version, WithoutBase};
 use clap::Args;
 
 use crate::commands::report;
-use crate::context::{self, Keeping, Writing};
+use crate::context::{self, Claimed, Keeping, Writing};
 use crate::exit::{Exit, Failure};
 use crate::output;
 
@@ -42,6 +42,9 @@ pub(crate) struct Arguments {
     require_base: bool,
 
     #[command(flatten)]
+    claimed: Claimed,
+
+    #[command(flatten)]
     keeping: Keeping,
 
     #[command(flatten)]
@@ -50,6 +53,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let harness = arguments.keeping.apply(context::writing(&arguments.writing)?);
+    let harness = arguments.claimed.apply(harness);
     let path = &arguments.path;
     let file = harness.file(path);
     context::decline_foreign(&file)?;

@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::commands::report;
-use crate::context::{self, HowToWrite, Identity};
+use crate::context::{self, Claimed, HowToWrite, Identity};
 use crate::exit::{Exit, Failure};
 use crate::paint::{self, Paint};
 use crate::{output, when};
@@ -48,11 +48,15 @@ pub(crate) struct Arguments {
     dry_run: bool,
 
     #[command(flatten)]
+    claimed: Claimed,
+
+    #[command(flatten)]
     how: HowToWrite,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let harness = context::writing_as(&Identity::default(), &arguments.how)?;
+    let harness = arguments.claimed.apply(harness);
     if let Some(path) = &arguments.lost {
         return restore_lost(&harness, path, arguments);
     }

@@ -84,6 +84,28 @@ impl SharedFile<'_> {
     /// Locks the target and settles what stands there.
     pub(super) fn enter(&self, wait: Wait) -> Result<Held> {
         let (lock, real) = self.lock_resolved(Mode::Exclusive, wait)?;
+        self.enter_locked(lock, real)
+    }
+
+    /// The same when nobody else has claimed the target. A claim is waited for
+    /// without the lock; one that is granted later is told only when this lock
+    /// is free.
+    pub(super) fn enter_to_write(&self) -> Result<Held> {
+        let begun = std::time::Instant::now();
+        let registry = self.harness.registry();
+        loop {
+            let wait = self.harness.wait().less(begun.elapsed());
+            let (lock, real) = self.lock_resolved(Mode::Exclusive, wait)?;
+            if registry.forbidden(&real)?.is_none() {
+                return self.enter_locked(lock, real);
+            }
+            drop(lock);
+            let wait = self.harness.wait().less(begun.elapsed());
+            registry.wait_for_leave(&self.path, real, wait)?;
+        }
+    }
+
+    fn enter_locked(&self, lock: Lock, real: PathBuf) -> Result<Held> {
         let found = atomic::read(&real)?;
         let now = found.as_ref().map_or(Version::ABSENT, |found| Version::of(&found.content));
         let history = History::new(self.harness.root(), &real);

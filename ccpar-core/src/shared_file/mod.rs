@@ -142,7 +142,7 @@ impl<'h> SharedFile<'h> {
     /// # Errors
     /// On any error but [`Error::NotDurable`] the target is as it was.
     pub fn commit(&self, ours: &[u8], options: &CommitOptions) -> Result<Commit> {
-        let mut held = self.enter(self.harness.wait())?;
+        let mut held = self.enter_to_write()?;
         let version = Version::of(ours);
         let mut commit = match self.base(&held, &options.base)? {
             Some((base, text)) => self.commit_from(&mut held, base, &text, ours)?,
@@ -176,14 +176,14 @@ impl<'h> SharedFile<'h> {
         &self,
         edit: impl FnOnce(&[u8]) -> std::result::Result<Vec<u8>, E>,
     ) -> std::result::Result<Commit, E> {
-        let mut held = self.enter(self.harness.wait())?;
+        let mut held = self.enter_to_write()?;
         let text = edit(held.content())?;
         Ok(self.put(&mut held, &text, How::Edit, &Made::default())?)
     }
 
     /// Adds text at the end, on a line of its own.
     pub fn append(&self, text: &[u8]) -> Result<Commit> {
-        let mut held = self.enter(self.harness.wait())?;
+        let mut held = self.enter_to_write()?;
         let mut whole = held.content().to_vec();
         if !whole.is_empty() && !whole.ends_with(b"\n") && !text.is_empty() {
             whole.push(b'\n');
@@ -195,7 +195,7 @@ impl<'h> SharedFile<'h> {
     /// Removes the target. Its history stays, and [`restore`](Self::restore)
     /// brings it back.
     pub fn remove(&self) -> Result<Commit> {
-        self.remove_held(&mut self.enter(self.harness.wait())?)
+        self.remove_held(&mut self.enter_to_write()?)
     }
 
     /// The content of a version of this target.

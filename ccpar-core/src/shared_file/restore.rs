@@ -11,7 +11,7 @@ impl SharedFile<'_> {
     /// Puts an older version back in place. That is a commit like any other:
     /// what it replaces stays in the history.
     pub fn restore(&self, version: Version) -> Result<Commit> {
-        let mut held = self.enter(self.harness.wait())?;
+        let mut held = self.enter_to_write()?;
         if version.is_absent() {
             return self.remove_held(&mut held);
         }
@@ -79,7 +79,7 @@ impl SharedFile<'_> {
             let head = history.newest()?.map(|head| head.n);
             let found = self.look_only()?;
             let plan = self.put_together(&history, found.content(), healing)?;
-            let held = self.enter(self.harness.wait())?;
+            let held = self.enter_to_write()?;
             if held.now == found.version() && held.log.head().map(|head| head.n) == head {
                 ready = Some((held, plan));
                 break;
@@ -89,7 +89,7 @@ impl SharedFile<'_> {
             ready
         } else {
             // They keep writing: then they wait.
-            let held = self.enter(self.harness.wait())?;
+            let held = self.enter_to_write()?;
             let plan = self.put_together(&held.history, held.content(), healing)?;
             (held, plan)
         };
@@ -199,7 +199,7 @@ impl SharedFile<'_> {
     /// [`Error::UnknownVersion`](crate::Error::UnknownVersion) if a content that
     /// is needed was pruned.
     pub fn take_back(&self, session: &str) -> Result<Option<Commit>> {
-        let mut held = self.enter(self.harness.wait())?;
+        let mut held = self.enter_to_write()?;
         let Some(back) = self.without_session(&held.history, session, held.now, held.content())?
         else {
             return Ok(None);

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which modules each may import. What is not named here may not exist.
-const MAY_IMPORT: [(&str, &[&str]); 14] = [
-    ("error", &["lock"]),
+const MAY_IMPORT: [(&str, &[&str]); 15] = [
+    ("error", &["lock", "registry"]),
     ("sys", &[]),
     ("lock", &["error", "sys"]),
     ("atomic", &["error", "sys", "target"]),
@@ -16,13 +16,20 @@ const MAY_IMPORT: [(&str, &[&str]); 14] = [
     ("target", &["error"]),
     ("checkout", &[]),
     ("history", &["error", "sys", "atomic", "layout"]),
-    ("harness", &["error", "sys", "atomic", "history", "lock", "shared_file", "target"]),
+    (
+        "harness",
+        &["error", "sys", "atomic", "history", "lock", "registry", "shared_file", "target"],
+    ),
+    ("registry", &["error", "sys", "atomic", "checkout", "harness", "layout", "lock", "target"]),
     (
         "shared_file",
         &["error", "atomic", "diff", "harness", "history", "layout", "lock", "merge", "target"],
     ),
     ("survey", &["error", "atomic", "harness", "history", "lock", "shared_file", "sys"]),
-    ("lib", &["error", "atomic", "checkout", "harness", "history", "lock", "shared_file"]),
+    (
+        "lib",
+        &["error", "atomic", "checkout", "harness", "history", "lock", "registry", "shared_file"],
+    ),
 ];
 
 /// Who may name a foreign crate.
@@ -32,7 +39,7 @@ const OWNERS: [(&str, &[&str]); 6] = [
     ("rustix", &["sys"]),
     ("sha2", &["history", "layout"]),
     ("thiserror", &["error"]),
-    ("serde_json", &["lock", "history", "merge", "survey"]),
+    ("serde_json", &["lock", "history", "merge", "registry", "survey"]),
 ];
 
 /// The source of each module without its tests and comments, by module name.

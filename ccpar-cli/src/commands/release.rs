@@ -1,0 +1,57 @@
+//! `ccpar release`
+
+use std::path::PathBuf;
+
+use ccpar_core::registry::Release;
+use clap::Args;
+
+use crate::context::{self, Acting};
+use crate::exit::{Exit, Failure};
+use crate::output;
+
+/// Release claims: of a token, on some files, or all of this session
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit: 0 released; 1 what was named is not held, or not any more; 2 trouble
+
+Example: ccpar release --claim \"$token\"")]
+pub(crate) struct Arguments {
+    /// The files to release [default: all that this holder has claimed]
+    paths: Vec<PathBuf>,
+
+    /// Release the claim with this token, whoever holds it
+    #[arg(long, value_name = "TOKEN", conflicts_with = "paths")]
+    claim: Option<u64>,
+
+    /// Print what was released as JSON
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    acting: Acting,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let harness = context::acting(&arguments.acting)?;
+    let what = match (arguments.claim, &arguments.paths[..]) {
+        (Some(token), _) => Release::Token(token),
+        (None, []) => Release::All,
+        (None, paths) => Release::Files(paths),
+    };
+    let released = harness.registry().release(what)?;
+    if arguments.json {
+        for claim in &released {
+            output::json(claim)?;
+        }
+    }
+    if released.is_empty() && !matches!(what, Release::All) {
+        let what = match arguments.claim {
+            Some(token) => format!("token {token} holds no claim (any more)"),
+            None => "this holder has no claim on that (any more)".to_owned(),
+        };
+        return Err(Failure::new(what)
+            .with_exit(Exit::No)
+            .with_hint("list the claims with: ccpar sessions --claims"));
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,187 @@
+//! Who is at work, and who has claimed what.
+//!
+//! A **session** is one agent process, or script. Its **heartbeat** is a record
+//! of it; a **beat** says that it is still there. A **claim** is a lease on
+//! files, held across processes: a script, a hook or an agent can say "mine
+//! until I am done" without staying alive to hold a lock. Each grant has a
+//! **token**, and tokens only grow, so that what a claim guards can tell an
+//! outdated holder from the present one.
+//!
+//! Claims bind the writes of this library: they wait for a foreign claim,
+//! holding no lock, and are then refused. When a session is dead and a claim
+//! over is said in [`Now::life`] and [`Claim::state`], and nowhere else.
+//!
+//! # How a claim is granted
+//! 1. Whoever may wait queues at each file: one lock a file, in the order of
+//!    their keys. Only the first in a queue watches the claim that is in its way;
+//!    nobody who comes later is granted before it, so none starves.
+//! 2. Under the registry's lock, claims that bind nobody are taken out, and the
+//!    wanted one is put in, or not, for all its files.
+//! 3. The target's lock of each file is taken and dropped once: a write that was
+//!    allowed before the grant is over then. If the claim still stands, it is told.
+//!
+//! A write asks under its target's lock, and keeps that until the text is in
+//! place; so it is over before a later claim is told, or it is refused.
+//!
+//! # Format
+//! `registry.json` holds the claims and the last token. It is replaced, so that
+//! readers need no lock, and written under `registry.lock` alone. Tokens are
+//! reserved by the block, durably, before the first of a block is told; the rest
+//! of the table need not outlive the boot, as no claim does. A table that cannot
+//! be read is put aside when the next claim is granted: its claims are forgotten,
+//! their tokens refused, and later tokens are greater than all before.
+//!
+//! `sessions/<id>.json` is a heartbeat: replaced under `registry.lock` when
+//! something of it changed, else touched. Its time of change is the last beat,
+//! counted from `clock` on the boot's own clock, so that nobody who sets the
+//! wall clock makes a session seem older.
+//!
+//! Fields that are not known are ignored.
+
+mod claims;
+mod client;
+mod decide;
+mod session;
+mod table;
+
+use std::cell::OnceCell;
+use std::time::Duration;
+
+use crate::error::{Context as _, Result};
+use crate::harness::{self, Harness};
+use crate::lock::{Lock, Mode, Request, Wait};
+use crate::sys;
+
+pub use claims::{Release, Terms};
+pub use client::{ClientSession, client_sessions};
+pub use decide::{
+    Claim, File, Holder, Life, Moment, Now, Place, Process, State, Table, Verdict, Witness,
+};
+pub use session::{Beat, Listed, Session};
+
+/// How long the registry's lock may be held by others: they do milliseconds of
+/// work under it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Which process stands for a session: it lives as long as that process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Runner {
+    /// This process.
+    #[default]
+    This,
+    /// The process that runs this one: the shell of a script, for one.
+    Caller,
+    /// The process with this id.
+    Pid(u32),
+}
+
+/// The sessions and claims of a [`Harness`], as its author.
+#[derive(Debug, Clone)]
+pub struct Registry<'h> {
+    harness: &'h Harness,
+    /// Asked for when there is a claim or a session to judge.
+    place: OnceCell<Place>,
+}
+
+impl Now {
+    /// Here and now.
+    #[must_use]
+    pub fn here() -> Now {
+        let place = Place {
+            boot: sys::boot(),
+            pid_namespace: sys::pid_namespace(),
+            host: sys::host(),
+            machine: sys::machine(),
+        };
+        Now { moment: Moment::now(), place }
+    }
+}
+
+impl Moment {
+    /// This moment.
+    #[must_use]
+    pub fn now() -> Moment {
+        Moment { wall: harness::now(), up: sys::uptime() }
+    }
+}
+
+impl<'h> Registry<'h> {
+    pub(crate) fn new(harness: &'h Harness) -> Registry<'h> {
+        Registry { harness, place: OnceCell::new() }
+    }
+
+    fn place(&self) -> &Place {
+        self.place.get_or_init(|| Now::here().place)
+    }
+
+    fn now(&self) -> Now {
+        Now { moment: Moment::now(), place: self.place().clone() }
+    }
+
+    /// The process that stands for this author's session, unless the session
+    /// has said otherwise.
+    fn process(&self) -> Process {
+        let pid = match self.harness.runner() {
+            Runner::This => std::process::id(),
+            Runner::Caller => sys::caller(),
+            Runner::Pid(pid) => pid,
+        };
+        Process { pid, start: sys::process_start(pid), place: self.place().clone() }
+    }
+
+    /// Who this author is here: without a session, the process stands for one.
+    #[must_use]
+    pub fn holder(&self) -> Holder {
+        let author = self.harness.author();
+        let session = author.session.clone().unwrap_or_else(|| {
+            let Process { pid, start, .. } = self.process();
+            format!("pid-{pid}.{}", start.unwrap_or_default())
+        });
+        let agent = author.agent.clone().filter(|agent| agent != harness::Author::COMMAND);
+        Holder { session, agent }
+    }
+
+    /// Whether a process lives, as far as it can be told from here.
+    #[must_use]
+    pub fn life(&self, process: &Process) -> Life {
+        self.now().life(process, sys::process_lives)
+    }
+
+    /// Waits until the process of a session has ended, at most so long; says
+    /// whether it has.
+    pub fn wait_for_end(&self, session: &Session, limit: Duration) -> Result<bool> {
+        let begun = std::time::Instant::now();
+        let bell = sys::Bell::new::<&str>(&[]);
+        loop {
+            let left = limit.saturating_sub(begun.elapsed());
+            if self.life(&session.process) == Life::Dead {
+                return Ok(true);
+            }
+            if left.is_zero() {
+                return Ok(false);
+            }
+            let pid = self.provable(&session.process);
+            bell.wait(pid, left).context("wait for", self.harness.root())?;
+        }
+    }
+
+    /// The pid of a process whose end can be waited for from here.
+    fn provable(&self, process: &Process) -> Option<u32> {
+        (self.life(process) == Life::Lives).then_some(process.pid)
+    }
+
+    /// The folders in which something changes when a session or a claim does,
+    /// which are made if they are missing: for who waits for that.
+    pub fn folders(&self) -> Result<[std::path::PathBuf; 2]> {
+        let root = self.harness.root().as_std_path();
+        let sessions = root.join("sessions");
+        sys::create_private_dir_all(&sessions, root).context("create", &sessions)?;
+        Ok([root.to_owned(), sessions])
+    }
+
+    fn lock(&self) -> Result<Lock> {
+        let owner = self.harness.owner();
+        let request = Request { owner: Some(&owner), ..Request::new(Wait::For(PATIENCE)) };
+        Lock::acquire(&self.harness.root().join("registry.lock"), Mode::Exclusive, request)
+    }
+}

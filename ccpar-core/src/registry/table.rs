@@ -1,0 +1,183 @@
+//! The claims on disk.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use camino::Utf8PathBuf;
+use serde::{Deserialize, Serialize};
+
+use super::{Claim, Life, Registry, State, Table, Verdict, Witness};
+use crate::error::{Context as _, Error, Result};
+use crate::{atomic, harness, layout, sys};
+
+const FORMAT: u32 = 1;
+
+/// How many tokens are reserved at once: each block costs two syncs.
+const BLOCK: u64 = 64;
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Stored {
+    #[serde(default)]
+    format: u32,
+    /// Tokens up to this one are reserved, and known to be so after a power
+    /// loss.
+    #[serde(default)]
+    reserved: u64,
+    /// The boot in which the table was written.
+    #[serde(default)]
+    boot: Option<String>,
+    #[serde(flatten)]
+    pub(super) table: Table,
+}
+
+impl Registry<'_> {
+    fn table_path(&self) -> Utf8PathBuf {
+        self.harness.root().join("registry.json")
+    }
+
+    /// The table as it stands. `None` if it cannot be read: then no claim binds.
+    pub(super) fn look(&self) -> Result<Option<Stored>> {
+        let path = self.table_path();
+        let Some(found) = atomic::read(path.as_std_path())? else {
+            return Ok(Some(Stored::default()));
+        };
+        let Ok(stored) = serde_json::from_slice::<Stored>(&found.content) else {
+            return Ok(None);
+        };
+        if stored.format > FORMAT {
+            let problem = format!(
+                "its format is {}, of a newer ccpar; this one knows {FORMAT}: use the newer one",
+                stored.format
+            );
+            return Err(Error::Record { path: path.into(), line: 0, problem });
+        }
+        Ok(Some(stored))
+    }
+
+    /// The table, to be changed: the caller holds the registry's lock.
+    pub(super) fn load(&self) -> Result<Stored> {
+        let mut stored = if let Some(stored) = self.look()? {
+            stored
+        } else {
+            let path = self.table_path();
+            let aside = path.with_extension("json.unreadable");
+            atomic::rename_own(path.as_std_path(), aside.as_std_path())
+                .context("put aside", &path)?;
+            // Greater than any token that was counted up from nothing.
+            let table = Table { token: harness::now(), ..Table::default() };
+            Stored { table, ..Stored::default() }
+        };
+        if stored.boot.is_none() || stored.boot != self.place().boot {
+            // What was told just before a power loss may not stand there.
+            stored.table.token = stored.table.token.max(stored.reserved);
+        }
+        Ok(stored)
+    }
+
+    /// Writes the table, in which `token` is about to be told, or none.
+    pub(super) fn store(&self, mut stored: Stored) -> Result<()> {
+        stored.format = FORMAT;
+        stored.boot.clone_from(&self.place().boot);
+        let durable = stored.table.token > stored.reserved;
+        if durable {
+            stored.reserved = stored.table.token + BLOCK;
+        }
+        let durable = durable && self.harness.durability() == atomic::Durability::Disk;
+        let mut text = serde_json::to_vec(&stored).expect("a table is plain data");
+        text.push(b'\n');
+        put(self.table_path().as_std_path(), &text, durable)
+    }
+
+    /// What is known of the session of a claim.
+    pub(super) fn witness(&self, claim: &Claim) -> Witness {
+        let path = layout::session_file(self.harness.root(), &claim.holder.session);
+        match super::session::read(path.as_std_path()) {
+            Ok(Some((session, beat))) => Witness {
+                life: self.life(&session.process),
+                beat: Some((beat, session.process.place)),
+            },
+            // Whatever became of its heartbeat: the claim knows its process.
+            Ok(None) | Err(_) => Witness { life: self.life(&claim.process), beat: None },
+        }
+    }
+
+    /// How a claim stands now.
+    pub(super) fn state(&self, claim: &Claim) -> State {
+        claim.state(&self.witness(claim), &self.now())
+    }
+
+    /// The claim of somebody else that forbids this author to write a target,
+    /// and for how many milliseconds more.
+    pub(crate) fn forbidden(&self, real: &Path) -> Result<Option<(Claim, u64)>> {
+        let token = self.harness.token();
+        let Some(stored) = self.look()? else {
+            return token.map_or(Ok(None), |token| Err(outdated(real, token, None)));
+        };
+        if stored.table.claims.is_empty() && token.is_none() {
+            return Ok(None);
+        }
+        let state = |claim: &Claim| self.state(claim);
+        let key = layout::key(real);
+        match stored.table.may_write(&key, &self.holder(), token, state) {
+            Verdict::Allowed => Ok(None),
+            Verdict::Claimed(claim, left) => Ok(Some((claim.clone(), left))),
+            Verdict::Outdated(by) => {
+                Err(outdated(real, token.unwrap_or_default(), by.cloned().map(Box::new)))
+            }
+        }
+    }
+
+    /// The claims that bind, on any file or on one.
+    pub fn claims(&self, path: Option<&Path>) -> Result<Vec<(Claim, u64)>> {
+        let key = path.map(crate::target::resolve).transpose()?.map(|real| layout::key(&real));
+        let claims = self.look()?.unwrap_or_default().table.claims;
+        let on = |claim: &Claim| {
+            key.as_ref().is_none_or(|key| claim.files.iter().any(|file| file.key == *key))
+        };
+        let held = |claim: Claim| match self.state(&claim) {
+            State::Held { left } => Some((claim, left)),
+            State::Over | State::Dead => None,
+        };
+        Ok(claims.into_iter().filter(on).filter_map(held).collect())
+    }
+
+    /// The pid of a claim's session, if its end can be waited for from here.
+    pub(super) fn pid_of(&self, claim: &Claim) -> Option<u32> {
+        let path = layout::session_file(self.harness.root(), &claim.holder.session);
+        let session = super::session::read(path.as_std_path()).ok().flatten();
+        let process = session.map_or_else(|| claim.process.clone(), |(s, _)| s.process);
+        (self.life(&process) == Life::Lives).then_some(process.pid)
+    }
+}
+
+fn outdated(real: &Path, token: u64, by: Option<Box<Claim>>) -> Error {
+    Error::Outdated { path: real.into(), token, by }
+}
+
+/// Replaces a file of the registry's own, under its lock: the fixed name of the
+/// temp file is that lock's.
+pub(super) fn put(path: &Path, text: &[u8], durable: bool) -> Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temp = path.with_file_name(format!(".{name}.tmp"));
+    let mut file = match sys::create_private(&temp) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            std::fs::remove_file(&temp).context("remove the left-over", &temp)?;
+            sys::create_private(&temp)
+        }
+        done => done,
+    }
+    .context("create", &temp)?;
+    let done = file
+        .write_all(text)
+        .and_then(|()| if durable { sys::sync(&file) } else { Ok(()) })
+        .context("write", &temp)
+        .and_then(|()| atomic::rename_own(&temp, path).context("replace", path));
+    if done.is_err() {
+        let _ = std::fs::remove_file(&temp);
+    }
+    done?;
+    match path.parent() {
+        Some(folder) if durable => sys::sync_dir(folder).context("sync", folder),
+        _ => Ok(()),
+    }
+}
