@@ -1,5 +1,6 @@
 //! What a user types, and gets.
 
+mod claims;
 mod demo;
 mod doctor;
 mod faults;
@@ -7,6 +8,7 @@ mod history;
 mod locking;
 mod merging;
 mod readme;
+mod sessions;
 mod soak;
 mod support;
 mod watching;

@@ -26,8 +26,11 @@ impl Bell {
             use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
             let watch = || {
                 let watch = init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+                // Setting the time of change alone counts as a change, not as one
+                // of attributes.
+                let touched = WatchFlags::ATTRIB | WatchFlags::MODIFY;
                 for file in files {
-                    add_watch(&watch, file.as_ref(), WatchFlags::ATTRIB)?;
+                    add_watch(&watch, file.as_ref(), touched)?;
                 }
                 rustix::io::Result::Ok(watch)
             };

@@ -1,5 +1,6 @@
 //! Public behaviour, on real files and with real processes.
 
+mod claims;
 mod commit;
 mod crash;
 mod differences;

@@ -55,8 +55,9 @@ impl World {
 
     /// Starts this binary again, as the worker of this name.
     pub(crate) fn worker(&self, name: &str, arguments: &[&OsStr]) -> Child {
+        let name = if name.contains("::") { name.into() } else { format!("processes::{name}") };
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "--nocapture", "--quiet", &format!("processes::{name}")]);
+        command.args(["--exact", "--nocapture", "--quiet", &name]);
         command.env("CCPAR_TEST_ROOT", self.root());
         for (n, argument) in arguments.iter().enumerate() {
             command.env(format!("CCPAR_TEST_{n}"), argument);
