@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         output::json(&session)?;
     }
     match arguments.every {
-        Some(every) => repeat(arguments, session, every.max(Duration::from_millis(10))),
+        Some(every) => repeat(arguments, &session, every.max(Duration::from_millis(10))),
         None => Ok(Exit::Done),
     }
 }
@@ -78,13 +78,13 @@ fn register(registry: &Registry<'_>, beat: &Beat) -> Result<Session, Failure> {
     Ok(session)
 }
 
-fn repeat(arguments: &Arguments, session: Session, every: Duration) -> Result<Exit, Failure> {
+fn repeat(arguments: &Arguments, session: &Session, every: Duration) -> Result<Exit, Failure> {
     let process = &session.process;
     loop {
         // The branch may be another by now.
         let harness = context::acting(&arguments.acting)?.with_runner(Runner::Pid(process.pid));
         let registry = harness.registry();
-        if registry.wait_for_end(&session, every)? {
+        if registry.wait_for_end(session, every)? {
             registry.end(Some(process))?;
             return Ok(Exit::Done);
         }

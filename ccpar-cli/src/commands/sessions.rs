@@ -1,5 +1,6 @@
 //! `ccpar sessions`
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -157,7 +158,7 @@ fn session_text(one: &Listed, arguments: &Arguments) -> Result<Vec<u8>, Failure>
         output::time(one.beat),
     );
     let mut row = |what: &str, value: String| {
-        text.push_str(&format!("    {what} {value}\n"));
+        let _ = writeln!(text, "    {what} {value}");
     };
     if let Some(worktree) = &session.worktree {
         row("in", output::path(worktree.as_ref()));
@@ -190,7 +191,7 @@ fn unguarded_text(one: &ClientSession, arguments: &Arguments) -> Result<Vec<u8>,
     let since = since.map_or_else(String::new, |since| format!(", since {}", output::time(since)));
     let mut text = format!("{name}  {mark}, pid {pid}{since}\n");
     if let Some(folder) = folder {
-        text.push_str(&format!("    in {}\n", output::path(folder.as_ref())));
+        let _ = writeln!(text, "    in {}", output::path(folder.as_ref()));
     }
     Ok(text.into_bytes())
 }

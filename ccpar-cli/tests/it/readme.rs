@@ -1,9 +1,9 @@
-//! Each block of shell in the README works as it stands there, in its order.
+//! Each block of shell and Python in the README works as it stands there, in its order.
 
 use crate::support::{Home, there_is};
 
 #[test]
-fn the_blocks_of_shell_work_as_they_stand() {
+fn the_blocks_of_shell_and_python_work_as_they_stand() {
     if !there_is("bash") || !there_is("git") || !there_is("flock") {
         return;
     }
@@ -12,19 +12,23 @@ fn the_blocks_of_shell_work_as_they_stand() {
     let home = Home::new();
     home.sh("git init -q .").quiet();
     let mut run = 0;
-    for block in readme.split("```sh\n").skip(1) {
-        let block = block.split("```").next().unwrap();
-        // What builds ccpar ran before this test could.
-        if block.contains("cargo ") {
-            continue;
-        }
-        let mut command = home.command("bash");
-        let ran = crate::support::run(command.args(["-euc", block]), b"");
+    for block in readme.split("```").skip(1).step_by(2) {
+        let (language, block) = block.split_once('\n').unwrap();
+        let mut command = match language {
+            // What builds ccpar ran before this test could.
+            "sh" if !block.contains("cargo ") => home.command("bash"),
+            "python" if there_is("python3") => home.command("python3"),
+            _ => continue,
+        };
+        command.args([if language == "sh" { "-euc" } else { "-c" }, block]);
+        let ran = crate::support::run(&mut command, b"");
         assert_eq!(ran.code, 0, "{block}\n{ran:?}");
         run += 1;
     }
     assert!(run >= 6, "only {run} blocks were found");
     assert_eq!(home.text("notes.md"), "# Notes\n");
+    assert_eq!(home.text("index.md"), "- [voice](voice.md)\n");
+    assert_eq!(home.ccpar(&["sessions", "--claims"]).quiet(), "", "what was claimed is free");
 }
 
 #[test]

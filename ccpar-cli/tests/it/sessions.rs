@@ -141,7 +141,7 @@ fn a_bad_heartbeat_is_named_and_stops_nobody() {
     home.write(".claude/ccpar/sessions/torn.json", "{\"format\":1,\"session\":\"to");
     home.write(".claude/ccpar/sessions/foreign.json", "[1,2,3]");
     home.write(".claude/ccpar/sessions/notes.txt", "not of ours");
-    std::fs::create_dir(home.path(".claude/ccpar/sessions/folder.json")).unwrap();
+    std::fs::create_dir_all(home.path(".claude/ccpar/sessions/folder.json")).unwrap();
     std::fs::copy(record(&home, "sessions/good.json"), record(&home, "sessions/newer.json"))
         .unwrap();
     forge(&record(&home, "sessions/newer.json"), |newer| newer["format"] = 9.into());

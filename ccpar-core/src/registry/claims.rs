@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::{Beat, Claim, File, Moment, Registry, State};
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Error, Result};
 use crate::lock::{Lock, Mode, Request, Wait};
 use crate::{layout, sys, target};
 
@@ -168,7 +168,7 @@ impl Registry<'_> {
                 if !reaped.is_empty() {
                     self.store(stored)?;
                 }
-                Err((other, left))
+                Err((*other, left))
             }
         };
         drop(lock);
@@ -199,7 +199,7 @@ impl Registry<'_> {
                 let bell: &sys::Bell = bell;
                 // A term that is over a moment from now is over after it.
                 let limit = limit.max(Duration::from_millis(1));
-                bell.wait(self.pid_of(&claim), limit).context("wait for", self.harness.root())?;
+                self.rest(bell, &self.process_of(&claim), limit)?;
             } else {
                 // Listens first, and looks once more then: no release is missed
                 // in between.

@@ -2,7 +2,7 @@
 //!
 //! The client keeps one file a session, `sessions/<pid>.json` in its config
 //! folder, as 2.1.330 does: `sessionId`, `cwd`, `startedAt` in milliseconds since
-//! 1970, `procStart`, the start time that proc_pid_stat(5) tells, and
+//! 1970, `procStart`, the start time of `proc_pid_stat(5)`, and
 //! `pidDomain`, which ends in the pid namespace. None of that is documented, so
 //! whatever is not as expected is passed over. Child sessions may not be listed.
 

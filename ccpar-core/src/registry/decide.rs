@@ -261,12 +261,12 @@ impl Table {
     ///
     /// What its holder has claimed already is claimed again: by the same token if
     /// that covers all of it, else what it held goes over to the new token.
-    pub fn grant(&mut self, mut wanted: Claim) -> Result<Claim, Claim> {
+    pub fn grant(&mut self, mut wanted: Claim) -> Result<Claim, Box<Claim>> {
         let keys: BTreeSet<_> = wanted.files.iter().map(|file| &*file.key).collect();
         let touches = |claim: &Claim| claim.files.iter().any(|file| keys.contains(&*file.key));
         let mut touched = self.claims.iter_mut().filter(|claim| touches(claim));
         if let Some(other) = touched.find(|claim| claim.holder != wanted.holder) {
-            return Err(other.clone());
+            return Err(Box::new(other.clone()));
         }
         let covers = |claim: &&mut Claim| keys.iter().all(|key| claim.is_on(key));
         let again = self.claims.iter_mut().find(|c| c.holder == wanted.holder && covers(c));

@@ -152,22 +152,25 @@ impl<'h> Registry<'h> {
     pub fn wait_for_end(&self, session: &Session, limit: Duration) -> Result<bool> {
         let begun = std::time::Instant::now();
         let bell = sys::Bell::new::<&str>(&[]);
-        loop {
+        while self.life(&session.process) != Life::Dead {
             let left = limit.saturating_sub(begun.elapsed());
-            if self.life(&session.process) == Life::Dead {
-                return Ok(true);
-            }
             if left.is_zero() {
                 return Ok(false);
             }
-            let pid = self.provable(&session.process);
-            bell.wait(pid, left).context("wait for", self.harness.root())?;
+            self.rest(&bell, &session.process, left)?;
         }
+        Ok(true)
     }
 
-    /// The pid of a process whose end can be waited for from here.
-    fn provable(&self, process: &Process) -> Option<u32> {
-        (self.life(process) == Life::Lives).then_some(process.pid)
+    /// Waits for a bell or the end of a process, if that can be told from here;
+    /// not at all if it has ended.
+    fn rest(&self, bell: &sys::Bell, process: &Process, limit: Duration) -> Result<()> {
+        let pid = match self.life(process) {
+            Life::Lives => Some(process.pid),
+            Life::Unknown => None,
+            Life::Dead => return Ok(()),
+        };
+        bell.wait(pid, limit).context("wait for", self.harness.root())
     }
 
     /// The folders in which something changes when a session or a claim does,

@@ -100,6 +100,12 @@ impl Listed {
             Life::Unknown => self.silent,
         }
     }
+
+    /// Whether its heartbeat is of no more use.
+    fn is_forgotten(&self) -> bool {
+        let age = Moment::now().wall.saturating_sub(self.beat);
+        self.life == Life::Dead || (self.life == Life::Unknown && age > FORGOTTEN)
+    }
 }
 
 /// Reads a heartbeat, and the moment of the last beat.
@@ -156,9 +162,7 @@ impl Registry<'_> {
         // One that cannot be read is replaced: its session is here.
         let found = read(path).ok().flatten();
         let next = self.next(&id, beat, found.as_ref().map(|(session, _)| session));
-        let mut text = serde_json::to_vec(&next).expect("a session is plain data");
-        text.push(b'\n');
-        put(path, &text, false)?;
+        put(path, &next, false)?;
         Ok(next)
     }
 
@@ -269,7 +273,7 @@ impl Registry<'_> {
                 Ok(None) => {}
                 Ok(Some(found)) => {
                     let one = self.listed(found, &claims);
-                    if self.is_forgotten(&one) {
+                    if one.is_forgotten() {
                         dead.push(path);
                     }
                     listed.push(one);
@@ -292,11 +296,6 @@ impl Registry<'_> {
         Listed { life: self.life(&session.process), beat: beat.wall, silent, claims, session }
     }
 
-    fn is_forgotten(&self, listed: &Listed) -> bool {
-        let age = Moment::now().wall.saturating_sub(listed.beat);
-        listed.life == Life::Dead || (listed.life == Life::Unknown && age > FORGOTTEN)
-    }
-
     /// Forgets sessions, unless they were resumed meanwhile.
     fn sweep(&self, dead: &[PathBuf]) -> Result<()> {
         if dead.is_empty() {
@@ -305,7 +304,7 @@ impl Registry<'_> {
         let _lock = self.lock()?;
         for path in dead.iter().take(SWEEP) {
             let found = read(path).ok().flatten();
-            if found.is_some_and(|found| self.is_forgotten(&self.listed(found, &[]))) {
+            if found.is_some_and(|found| self.listed(found, &[]).is_forgotten()) {
                 std::fs::remove_file(path).context("remove", path)?;
             }
         }

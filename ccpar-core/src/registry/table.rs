@@ -6,7 +6,7 @@ use std::path::Path;
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
-use super::{Claim, Life, Registry, State, Table, Verdict, Witness};
+use super::{Claim, Process, Registry, State, Table, Verdict, Witness};
 use crate::error::{Context as _, Error, Result};
 use crate::{atomic, harness, layout, sys};
 
@@ -83,9 +83,7 @@ impl Registry<'_> {
             stored.reserved = stored.table.token + BLOCK;
         }
         let durable = durable && self.harness.durability() == atomic::Durability::Disk;
-        let mut text = serde_json::to_vec(&stored).expect("a table is plain data");
-        text.push(b'\n');
-        put(self.table_path().as_std_path(), &text, durable)
+        put(self.table_path().as_std_path(), &stored, durable)
     }
 
     /// What is known of the session of a claim.
@@ -141,12 +139,11 @@ impl Registry<'_> {
         Ok(claims.into_iter().filter(on).filter_map(held).collect())
     }
 
-    /// The pid of a claim's session, if its end can be waited for from here.
-    pub(super) fn pid_of(&self, claim: &Claim) -> Option<u32> {
+    /// The process of a claim's session.
+    pub(super) fn process_of(&self, claim: &Claim) -> Process {
         let path = layout::session_file(self.harness.root(), &claim.holder.session);
         let session = super::session::read(path.as_std_path()).ok().flatten();
-        let process = session.map_or_else(|| claim.process.clone(), |(s, _)| s.process);
-        (self.life(&process) == Life::Lives).then_some(process.pid)
+        session.map_or_else(|| claim.process.clone(), |(session, _)| session.process)
     }
 }
 
@@ -154,9 +151,11 @@ fn outdated(real: &Path, token: u64, by: Option<Box<Claim>>) -> Error {
     Error::Outdated { path: real.into(), token, by }
 }
 
-/// Replaces a file of the registry's own, under its lock: the fixed name of the
-/// temp file is that lock's.
-pub(super) fn put(path: &Path, text: &[u8], durable: bool) -> Result<()> {
+/// Replaces a record of the registry's own, under its lock: the fixed name of
+/// the temp file is that lock's.
+pub(super) fn put(path: &Path, record: &impl Serialize, durable: bool) -> Result<()> {
+    let mut text = serde_json::to_vec(record).expect("a record is plain data");
+    text.push(b'\n');
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temp = path.with_file_name(format!(".{name}.tmp"));
     let mut file = match sys::create_private(&temp) {
@@ -168,7 +167,7 @@ pub(super) fn put(path: &Path, text: &[u8], durable: bool) -> Result<()> {
     }
     .context("create", &temp)?;
     let done = file
-        .write_all(text)
+        .write_all(&text)
         .and_then(|()| if durable { sys::sync(&file) } else { Ok(()) })
         .context("write", &temp)
         .and_then(|()| atomic::rename_own(&temp, path).context("replace", path));

@@ -92,7 +92,7 @@ fn processes_that_are_killed_at_random_never_hold_one_file_together() {
     };
     let world = World::new();
     let folder = world.path("files");
-    std::fs::create_dir(&folder).unwrap();
+    std::fs::create_dir_all(&folder).unwrap();
     let start = || world.worker("claims::claimant", &[folder.as_os_str()]);
     let mut workers: Vec<Child> = (0..processes).map(|_| start()).collect();
     let (begun, mut killed) = (Instant::now(), 0);

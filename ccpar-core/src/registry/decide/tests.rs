@@ -97,11 +97,11 @@ fn a_claim_ends_with_its_term_or_the_proof_of_death_whatever_the_wall_clock_says
 fn a_grant_is_for_all_files_or_none_and_agents_of_one_session_are_strangers() {
     let mut table = Table::default();
     let one = table.grant(claim("s", &["a", "b"], 9)).unwrap();
-    assert_eq!(table.grant(claim("t", &["b", "c"], 9)), Err(one.clone()));
+    assert_eq!(table.grant(claim("t", &["b", "c"], 9)), Err(Box::new(one.clone())));
     let agent = Holder { agent: Some("x".to_owned()), ..one.holder.clone() };
     let mut by_agent = claim("s", &["a"], 9);
     by_agent.holder = agent.clone();
-    assert_eq!(table.grant(by_agent), Err(one.clone()));
+    assert_eq!(table.grant(by_agent), Err(Box::new(one.clone())));
     let other = table.grant(claim("t", &["c"], 9)).unwrap();
     assert_eq!((one.token, other.token, table.claims.len()), (1, 2, 2));
     // Asked for again, it keeps its token; with more, all goes to a new one.
