@@ -221,8 +221,10 @@ impl Registry<'_> {
         layout::queue_file(self.harness.root(), real)
     }
 
-    /// Comes first in the queue of each file. Who does not wait does not queue.
+    /// Comes first in the queue of each file. Who does not wait does not queue,
+    /// nor for what it holds: those in that queue wait for it.
     fn queue(&self, waiting: &mut Waiting<'_>) -> Result<Vec<Lock>> {
+        let holder = self.holder();
         let mut queue = Vec::new();
         if waiting.wait == Wait::Never {
             return Ok(queue);
@@ -233,8 +235,10 @@ impl Registry<'_> {
             let lock = if let Some(lock) = Lock::try_acquire(&path, Mode::Exclusive)? {
                 lock
             } else {
-                if let Some((claim, _)) = in_the_way() {
-                    self.tell(waiting, &claim);
+                match in_the_way() {
+                    Some((claim, _)) if claim.holder == holder => continue,
+                    Some((claim, _)) => self.tell(waiting, &claim),
+                    None => {}
                 }
                 let request = Request::new(waiting.left());
                 Lock::acquire(&path, Mode::Exclusive, request).map_err(|error| {

@@ -60,19 +60,17 @@ pub(crate) fn uptime() -> Option<u64> {
 /// script it runs, and ends with the line: then the shell itself is meant.
 pub(crate) fn caller() -> u32 {
     #[cfg(unix)]
-    {
-        let mut pid = std::os::unix::process::parent_id();
-        while let Some(parent) = forked_from(pid) {
-            pid = parent;
-        }
-        pid
-    }
+    let mut pid = std::os::unix::process::parent_id();
+    // There is no stable way to ask: a session has to be named there.
     #[cfg(not(unix))]
-    std::process::id()
+    let mut pid = std::process::id();
+    while let Some(parent) = forked_from(pid) {
+        pid = parent;
+    }
+    pid
 }
 
 /// The parent of a process, if it is the same program with the same arguments.
-#[cfg(unix)]
 fn forked_from(pid: u32) -> Option<u32> {
     let parent = super::stat(pid)?.parent;
     let same = |name: &str, read: fn(String) -> Option<Vec<u8>>| {

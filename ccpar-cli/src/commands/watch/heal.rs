@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender};
 
-use ccpar_core::{Harness, Loss, Outcome};
+use ccpar_core::{Error, Harness, Loss, Outcome};
 
 use super::Message;
 use crate::exit::Failure;
@@ -31,7 +31,14 @@ pub(super) fn run(harness: &Harness, files: &Receiver<PathBuf>, tell: &Sender<Me
 
 fn heal(harness: &Harness, path: &Path) -> ccpar_core::Result<Healed> {
     let file = harness.file(path);
-    let (losses, commit) = file.heal()?;
+    let (losses, commit) = match file.heal() {
+        Ok(healed) => healed,
+        // Whoever has claimed the file will let go.
+        Err(Error::Claimed { .. }) => {
+            return Ok(Healed { path: path.to_owned(), losses: 0, copy: None, again: true });
+        }
+        Err(error) => return Err(error),
+    };
     let is_sure = |open: Vec<Loss>| open.iter().any(|loss| !loss.record.maybe);
     let again = losses == 0 && file.losses().is_ok_and(is_sure);
     let copy = match commit.outcome {

@@ -72,7 +72,8 @@ fn a_claim_ends_with_its_term_or_the_proof_of_death_whatever_the_wall_clock_says
     assert_eq!(state(0, Life::Lives, 500), State::Held { left: 100 }, "granted after the beat");
     assert_eq!(state(0, Life::Dead, 0), State::Dead);
     assert_eq!(state(99, Life::Unknown, 99), State::Held { left: 1 }, "no proof, no death");
-    // The wall clock was set, by an hour in either direction.
+    // The wall clock was set, by an hour in either direction; or ran on while the
+    // machine was suspended, and the other clock did not.
     for wall in [5_000_000 - 3_600_000, 5_000_000 + 3_600_000] {
         let moment = Moment { wall, up: Some(NOW) };
         let now = Now { moment, ..now() };
