@@ -9,6 +9,7 @@
 //!   seen/<holder>/<key>                  what that holder has seen of the target
 //!   registry.json, registry.lock         the claims, and the next token
 //!   claims/<file name>-<key>.lock        where those wait who want a claim
+//!   claims/<file name>-<key>.bell        a fifo while the first of them listens
 //!   sessions/<id>.json                   a session's heartbeat
 //! ```
 //!

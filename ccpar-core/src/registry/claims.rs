@@ -8,6 +8,9 @@ use crate::error::{Error, Result};
 use crate::lock::{Lock, Mode, Request, Wait};
 use crate::{layout, sys, target};
 
+/// How often to look where nobody tells.
+const LOOK: Duration = Duration::from_millis(10);
+
 /// On which terms a claim is asked for.
 #[derive(Debug, Clone)]
 pub struct Terms {
@@ -43,9 +46,15 @@ struct Waiting<'a> {
     wait: Wait,
     files: &'a [PathBuf],
     told: bool,
+    /// The queues that it is first in.
+    queue: Vec<Lock>,
 }
 
-impl Waiting<'_> {
+impl<'a> Waiting<'a> {
+    fn new(wait: Wait, files: &'a [PathBuf]) -> Waiting<'a> {
+        Waiting { begun: Instant::now(), wait, files, told: false, queue: Vec::new() }
+    }
+
     fn left(&self) -> Wait {
         match self.wait.less(self.begun.elapsed()) {
             Wait::For(left) if left.is_zero() => Wait::Never,
@@ -77,9 +86,8 @@ impl Registry<'_> {
             branch: session.branch,
             reason: terms.reason.clone(),
         };
-        let wait = self.harness.wait();
-        let mut waiting = Waiting { begun: Instant::now(), wait, files: &reals, told: false };
-        let _queue = self.queue(&mut waiting)?;
+        let mut waiting = Waiting::new(self.harness.wait(), &reals);
+        self.queue(&mut waiting)?;
         loop {
             let claim = self.wait_until(&mut waiting, || self.try_claim(&wanted))?;
             for real in &reals {
@@ -130,17 +138,25 @@ impl Registry<'_> {
     }
 
     /// Waits until this author may write a target: nobody else has claimed it
-    /// any more.
-    pub(crate) fn wait_for_leave(&self, path: &Path, real: PathBuf, wait: Wait) -> Result<()> {
+    /// any more. As long as the queue is kept that it returns, nobody who waits
+    /// is granted a claim on it.
+    pub(crate) fn wait_for_leave(
+        &self,
+        path: &Path,
+        real: PathBuf,
+        wait: Wait,
+    ) -> Result<Vec<Lock>> {
         let files = [real];
-        let mut waiting = Waiting { begun: Instant::now(), wait, files: &files, told: false };
-        self.wait_until(&mut waiting, || {
+        let mut waiting = Waiting::new(wait, &files);
+        let leave = || {
             Ok(match self.forbidden(&files[0])? {
-                Some((claim, left)) => Err((claim, left)),
+                Some(in_the_way) => Err(in_the_way),
                 None => Ok(()),
             })
-        })
-        .map_err(|error| match error {
+        };
+        let queued = self.queue(&mut waiting);
+        let done = queued.and_then(|()| self.wait_until(&mut waiting, leave));
+        done.map(|()| waiting.queue).map_err(|error| match error {
             Error::Claimed { claim, left, waited, .. } => {
                 Error::Claimed { path: path.into(), claim, left, waited }
             }
@@ -196,17 +212,19 @@ impl Registry<'_> {
             };
             if let Some(bell) = &bell {
                 self.tell(waiting, &claim);
-                let bell: &sys::Bell = bell;
                 // A term that is over a moment from now is over after it.
-                let limit = limit.max(Duration::from_millis(1));
+                let mut limit = limit.max(Duration::from_millis(1));
+                if waiting.queue.len() < waiting.files.len() {
+                    // What it held itself was lost meanwhile, and there somebody
+                    // else listens.
+                    limit = limit.min(LOOK);
+                }
                 self.rest(bell, &self.process_of(&claim), limit)?;
             } else {
                 // Listens first, and looks once more then: no release is missed
-                // in between.
-                let queues: Vec<_> =
-                    waiting.files.iter().map(|file| self.queue_file(file)).collect();
-                queues.iter().try_for_each(|queue| Lock::create(queue))?;
-                bell = Some(sys::Bell::new(&queues));
+                // in between. Who is first in a queue is the one who listens.
+                let path = |lock: &Lock| lock.path().with_extension("bell").into_std_path_buf();
+                bell = Some(sys::Bell::new(&waiting.queue.iter().map(path).collect::<Vec<_>>()));
             }
         }
     }
@@ -223,12 +241,11 @@ impl Registry<'_> {
 
     /// Comes first in the queue of each file. Who does not wait does not queue,
     /// nor for what it holds: those in that queue wait for it.
-    fn queue(&self, waiting: &mut Waiting<'_>) -> Result<Vec<Lock>> {
-        let holder = self.holder();
-        let mut queue = Vec::new();
+    fn queue(&self, waiting: &mut Waiting<'_>) -> Result<()> {
         if waiting.wait == Wait::Never {
-            return Ok(queue);
+            return Ok(());
         }
+        let holder = self.holder();
         for real in waiting.files {
             let path = self.queue_file(real);
             let in_the_way = || self.claims(Some(real)).ok()?.into_iter().next();
@@ -253,9 +270,9 @@ impl Registry<'_> {
                     }
                 })?
             };
-            queue.push(lock);
+            waiting.queue.push(lock);
         }
-        Ok(queue)
+        Ok(())
     }
 
     /// Waits until a write that was allowed before is over.
@@ -275,7 +292,7 @@ impl Registry<'_> {
     /// Wakes those who wait for the files of these claims.
     fn ring(&self, claims: &[Claim]) {
         for file in claims.iter().flat_map(|claim| &claim.files) {
-            sys::ring(file.queue(self.harness.root()).as_std_path());
+            sys::ring(file.queue(self.harness.root()).with_extension("bell").as_std_path());
         }
     }
 }

@@ -13,15 +13,16 @@
 //!
 //! # How a claim is granted
 //! 1. Whoever may wait queues at each file: one lock a file, in the order of
-//!    their keys. Only the first in a queue watches the claim that is in its way;
-//!    nobody who comes later is granted before it, so none starves.
+//!    their keys. Only the first in a queue listens for the end of the claim that
+//!    is in its way; nobody who comes later is granted before it, so none starves.
 //! 2. Under the registry's lock, claims that bind nobody are taken out, and the
 //!    wanted one is put in, or not, for all its files.
 //! 3. The target's lock of each file is taken and dropped once: a write that was
 //!    allowed before the grant is over then. If the claim still stands, it is told.
 //!
 //! A write asks under its target's lock, and keeps that until the text is in
-//! place; so it is over before a later claim is told, or it is refused.
+//! place; so it is over before a later claim is told, or it is refused. If it may
+//! wait it lets that lock go, and queues as a claim does.
 //!
 //! # Format
 //! `registry.json` holds the claims and the last token. It is replaced, so that
@@ -151,7 +152,7 @@ impl<'h> Registry<'h> {
     /// whether it has.
     pub fn wait_for_end(&self, session: &Session, limit: Duration) -> Result<bool> {
         let begun = std::time::Instant::now();
-        let bell = sys::Bell::new::<&str>(&[]);
+        let bell = sys::Bell::new(&[]);
         while self.life(&session.process) != Life::Dead {
             let left = limit.saturating_sub(begun.elapsed());
             if left.is_zero() {

@@ -93,6 +93,8 @@ impl SharedFile<'_> {
     pub(super) fn enter_to_write(&self) -> Result<Held> {
         let begun = std::time::Instant::now();
         let registry = self.harness.registry();
+        // Kept until the lock is: nobody who waits comes in between.
+        let mut queue = Vec::new();
         loop {
             let wait = self.harness.wait().less(begun.elapsed());
             let (lock, real) = self.lock_resolved(Mode::Exclusive, wait)?;
@@ -100,8 +102,9 @@ impl SharedFile<'_> {
                 return self.enter_locked(lock, real);
             }
             drop(lock);
+            queue.clear();
             let wait = self.harness.wait().less(begun.elapsed());
-            registry.wait_for_leave(&self.path, real, wait)?;
+            queue = registry.wait_for_leave(&self.path, real, wait)?;
         }
     }
 

@@ -1,47 +1,41 @@
-//! Waiting for what no lock tells: that a file is touched, that a process ends.
+//! Waiting for what no lock tells: that a claim is free, that a process ends.
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How often to look where the system cannot wake us.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Rings when one of some files is touched.
+/// Rings when somebody calls [`ring`] for one of its paths. Each path has one
+/// listener at a time.
+///
+/// On Linux that is a fifo, which is there while somebody listens: a file watch
+/// would do, but takes milliseconds to end (inotify waits for all who might
+/// still use it). A listener that was killed leaves its fifo to the next.
 #[derive(Debug)]
 pub(crate) struct Bell {
-    /// `None` where the system has no more watches to give: then it rings every
-    /// `LOOK`.
+    /// `None` where there can be no fifo: then it rings every `LOOK`.
     #[cfg(target_os = "linux")]
-    watch: Option<rustix::fd::OwnedFd>,
+    fifos: Option<Vec<(PathBuf, File)>>,
 }
 
 impl Bell {
-    /// Hears each [`ring`] from now on.
+    /// Hears each ring from now on.
     #[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "looks again instead"))]
-    pub(crate) fn new<P: AsRef<Path>>(files: &[P]) -> Bell {
+    pub(crate) fn new(paths: &[PathBuf]) -> Bell {
         #[cfg(target_os = "linux")]
         {
-            use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
-            let watch = || {
-                let watch = init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
-                // Setting the time of change alone counts as a change, not as one
-                // of attributes.
-                let touched = WatchFlags::ATTRIB | WatchFlags::MODIFY;
-                for file in files {
-                    add_watch(&watch, file.as_ref(), touched)?;
-                }
-                rustix::io::Result::Ok(watch)
-            };
-            Bell { watch: watch().ok() }
+            let listen = |path: &PathBuf| Ok((path.clone(), fifo(path)?));
+            Bell { fifos: paths.iter().map(listen).collect::<io::Result<_>>().ok() }
         }
         #[cfg(not(target_os = "linux"))]
         Bell {}
     }
 
-    /// Waits until one of the files was touched or this process has ended, at
-    /// most so long. May come back for nothing.
+    /// Waits for a ring or the end of this process, at most so long. May come
+    /// back for nothing.
     #[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "looks again instead"))]
     pub(crate) fn wait(&self, process: Option<u32>, limit: Duration) -> io::Result<()> {
         #[cfg(target_os = "linux")]
@@ -50,21 +44,20 @@ impl Bell {
             use rustix::process::{Pid, PidfdFlags, pidfd_open};
             let pid = process.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
             let process = pid.map(|pid| pidfd_open(pid, PidfdFlags::empty()));
-            let blind = self.watch.is_none() || matches!(process, Some(Err(_)));
+            let blind = self.fifos.is_none() || matches!(process, Some(Err(_)));
             let limit = if blind { limit.min(LOOK) } else { limit };
             let process = process.and_then(Result::ok);
-            let wanted = self.watch.iter().chain(&process);
-            let mut wanted: Vec<_> = wanted.map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
+            let fifos = || self.fifos.iter().flatten().map(|(_, fifo)| fifo);
+            let mut wanted: Vec<_> = fifos().map(|fifo| PollFd::new(fifo, PollFlags::IN)).collect();
+            wanted.extend(process.iter().map(|process| PollFd::new(process, PollFlags::IN)));
             let limit = Timespec::try_from(limit).ok();
             match poll(&mut wanted, limit.as_ref()) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
-            drop(wanted);
             // What rang is heard: the next wait is for the next ring.
-            if let Some(watch) = &self.watch {
-                let mut events = [0; 1024];
-                while rustix::io::read(watch, &mut events).is_ok_and(|read| read > 0) {}
+            for mut fifo in fifos() {
+                while io::Read::read(&mut fifo, &mut [0; 64]).is_ok_and(|read| read > 0) {}
             }
         }
         #[cfg(not(target_os = "linux"))]
@@ -73,11 +66,40 @@ impl Bell {
     }
 }
 
-/// Touches a file, if it is there, for those who wait for that.
+#[cfg(target_os = "linux")]
+impl Drop for Bell {
+    fn drop(&mut self) {
+        for (path, _) in self.fifos.iter().flatten() {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Makes a fifo, or takes over what is there, and listens at it. Open for
+/// writing too, it does not end when those who ring are gone: fifo(7).
+#[cfg(target_os = "linux")]
+fn fifo(path: &Path) -> io::Result<File> {
+    use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
+    match mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0) {
+        Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let how = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(open(path, how, Mode::empty())?.into())
+}
+
+/// Wakes whoever listens at this path.
+#[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "they look again"))]
 pub(crate) fn ring(path: &Path) {
-    // Nobody waits at a file that is not there; who misses a ring looks again
-    // when the term is over.
-    let _ = super::open_no_follow(path).and_then(|file| touch(&file, std::time::SystemTime::now()));
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{Mode, OFlags, open};
+        let how = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        // Where nobody listens there is no fifo, or none to be opened.
+        if let Ok(fifo) = open(path, how, Mode::empty()) {
+            let _ = rustix::io::write(fifo, b"!");
+        }
+    }
 }
 
 /// Sets when a file was changed.
