@@ -7,7 +7,8 @@
 //!   history/<file name>-<key>/log.jsonl  one line per version
 //!   history/<file name>-<key>/<hash>     one whole content
 //!   seen/<holder>/<key>                  what that holder has seen of the target
-//!   registry.json, registry.lock         the claims, and the next token
+//!   registry.json, registry.lock         the claims
+//!   registry.tokens                      the last token that is reserved
 //!   claims/<file name>-<key>.lock        where those wait who want a claim
 //!   claims/<file name>-<key>.bell        a fifo while the first of them listens
 //!   sessions/<id>.json                   a session's heartbeat

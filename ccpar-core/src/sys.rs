@@ -292,6 +292,17 @@ fn copy_attributes(from: &File, to: &File) {
 #[cfg(all(unix, not(any(target_os = "linux", target_os = "android", target_vendor = "apple"))))]
 fn copy_attributes(_: &File, _: &File) {}
 
+/// Takes the room that a file will need, where that can be done ahead.
+pub(crate) fn reserve(file: &File, bytes: usize) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        use rustix::fs::{FallocateFlags, fallocate};
+        let _ = fallocate(file, FallocateFlags::KEEP_SIZE, 0, bytes as u64);
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = (file, bytes);
+}
+
 /// Makes the names in a folder durable.
 pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
     sync(&open_dir(path)?)

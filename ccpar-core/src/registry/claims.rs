@@ -89,13 +89,20 @@ impl Registry<'_> {
         let mut waiting = Waiting::new(self.harness.wait(), &reals);
         self.queue(&mut waiting)?;
         loop {
-            let claim = self.wait_until(&mut waiting, || self.try_claim(&wanted))?;
+            let (claim, granted) = self.wait_until(&mut waiting, || {
+                let before = Instant::now();
+                Ok(self.try_claim(&wanted)?.map(|claim| (claim, before)))
+            })?;
             for real in &reals {
                 self.pass(real, waiting.left()).inspect_err(|_| {
                     let _ = self.release_where(|held| held.token == claim.token, &[]);
                 })?;
             }
-            // Its term may have passed while a write was not over.
+            if granted.elapsed() < terms.ttl {
+                return Ok(claim);
+            }
+            // Its term has passed while a write was not over, unless it was
+            // renewed.
             let table = self.look()?.unwrap_or_default().table;
             let stands = table.claims.iter().find(|held| held.token == claim.token);
             if stands.is_some_and(|held| matches!(self.state(held), State::Held { .. })) {

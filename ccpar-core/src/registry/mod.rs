@@ -26,11 +26,11 @@
 //!
 //! # Format
 //! `registry.json` holds the claims and the last token. It is replaced, so that
-//! readers need no lock, and written under `registry.lock` alone. Tokens are
-//! reserved by the block, durably, before the first of a block is told; the rest
-//! of the table need not outlive the boot, as no claim does. A table that cannot
-//! be read is put aside when the next claim is granted: its claims are forgotten,
-//! their tokens refused, and later tokens are greater than all before.
+//! readers need no lock, and written under `registry.lock` alone. It need not
+//! outlive a power loss, as no claim does; but tokens are reserved by the block in
+//! `registry.tokens`, durably, before the first of a block is told. A table that
+//! cannot be read is put aside when the next claim is granted: its claims are
+//! forgotten, their tokens refused, and later tokens are greater than all before.
 //!
 //! `sessions/<id>.json` is a heartbeat: replaced under `registry.lock` when
 //! something of it changed, else touched. Its time of change is the last beat,
@@ -45,7 +45,7 @@ mod decide;
 mod session;
 mod table;
 
-use std::cell::OnceCell;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::error::{Context as _, Result};
@@ -80,21 +80,26 @@ pub enum Runner {
 #[derive(Debug, Clone)]
 pub struct Registry<'h> {
     harness: &'h Harness,
-    /// Asked for when there is a claim or a session to judge.
-    place: OnceCell<Place>,
 }
 
 impl Now {
     /// Here and now.
     #[must_use]
     pub fn here() -> Now {
-        let place = Place {
+        Now { moment: Moment::now(), place: Place::here().clone() }
+    }
+}
+
+impl Place {
+    /// Where this process runs, which no process ever changes.
+    fn here() -> &'static Place {
+        static HERE: OnceLock<Place> = OnceLock::new();
+        HERE.get_or_init(|| Place {
             boot: sys::boot(),
             pid_namespace: sys::pid_namespace(),
             host: sys::host(),
             machine: sys::machine(),
-        };
-        Now { moment: Moment::now(), place }
+        })
     }
 }
 
@@ -108,15 +113,7 @@ impl Moment {
 
 impl<'h> Registry<'h> {
     pub(crate) fn new(harness: &'h Harness) -> Registry<'h> {
-        Registry { harness, place: OnceCell::new() }
-    }
-
-    fn place(&self) -> &Place {
-        self.place.get_or_init(|| Now::here().place)
-    }
-
-    fn now(&self) -> Now {
-        Now { moment: Moment::now(), place: self.place().clone() }
+        Registry { harness }
     }
 
     /// The process that stands for this author's session, unless the session
@@ -127,7 +124,7 @@ impl<'h> Registry<'h> {
             Runner::Caller => sys::caller(),
             Runner::Pid(pid) => pid,
         };
-        Process { pid, start: sys::process_start(pid), place: self.place().clone() }
+        Process { pid, start: sys::process_start(pid), place: Place::here().clone() }
     }
 
     /// Who this author is here: without a session, the process stands for one.
@@ -145,7 +142,7 @@ impl<'h> Registry<'h> {
     /// Whether a process lives, as far as it can be told from here.
     #[must_use]
     pub fn life(&self, process: &Process) -> Life {
-        self.now().life(process, sys::process_lives)
+        Now::here().life(process, sys::process_lives)
     }
 
     /// Waits until the process of a session has ended, at most so long; says

@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use super::table::put;
-use super::{Claim, Life, Moment, Process, Registry, Runner};
+use super::{Claim, Life, Moment, Now, Process, Registry, Runner};
 use crate::error::{Context as _, Error, Result};
 use crate::{checkout, layout, sys, target};
 
@@ -139,6 +139,20 @@ pub(super) fn read(path: &Path) -> Result<Option<(Session, Moment)>> {
     Ok(Some((session, beat)))
 }
 
+/// Touches a heartbeat; says whether that could be done.
+fn touch(path: &Path, found: &Session) -> bool {
+    let now = Moment::now();
+    let wall = match (now.up, found.clock.up) {
+        (Some(now), Some(then)) => found.clock.wall + now.saturating_sub(then),
+        _ => now.wall,
+    };
+    let set = || {
+        let file = sys::open_no_follow(path)?;
+        sys::touch(&file, UNIX_EPOCH + Duration::from_millis(wall))
+    };
+    set().is_ok()
+}
+
 impl Registry<'_> {
     /// Says that this author's session is at work: registers it, or touches its
     /// heartbeat if that says all there is to say. Renews its claims.
@@ -151,7 +165,7 @@ impl Registry<'_> {
         let path = path.as_std_path();
         if let Ok(Some((found, _))) = read(path) {
             let next = self.next(&id, beat, Some(&found));
-            if (Session { clock: found.clock, ..next }) == found && self.touch(path, &found) {
+            if (Session { clock: found.clock, ..next }) == found && touch(path, &found) {
                 return Ok(found);
             }
         }
@@ -166,20 +180,6 @@ impl Registry<'_> {
         Ok(next)
     }
 
-    /// Touches a heartbeat; says whether that could be done.
-    fn touch(&self, path: &Path, found: &Session) -> bool {
-        let now = self.now().moment;
-        let wall = match (now.up, found.clock.up) {
-            (Some(now), Some(then)) => found.clock.wall + now.saturating_sub(then),
-            _ => now.wall,
-        };
-        let touch = || {
-            let file = sys::open_no_follow(path)?;
-            sys::touch(&file, UNIX_EPOCH + Duration::from_millis(wall))
-        };
-        touch().is_ok()
-    }
-
     /// The heartbeat of this author's session after a beat.
     fn next(&self, id: &str, beat: &Beat, found: Option<&Session>) -> Session {
         let said = found.map(|found| &found.process);
@@ -192,7 +192,7 @@ impl Registry<'_> {
             _ => self.process(),
         };
         let folder = beat.folder.as_deref();
-        let now = self.now().moment;
+        let now = Moment::now();
         let expects = beat.expects.as_ref().map(|paths| {
             let shown = |path: &PathBuf| {
                 let real = target::resolve(path).or_else(|_| std::path::absolute(path));
@@ -290,7 +290,7 @@ impl Registry<'_> {
     }
 
     fn listed(&self, (session, beat): (Session, Moment), claims: &[(Claim, u64)]) -> Listed {
-        let silent = self.now().since(beat, &session.process.place) > session.term;
+        let silent = Now::here().since(beat, &session.process.place) > session.term;
         let own = claims.iter().filter(|(claim, _)| claim.holder.session == session.id);
         let claims = own.cloned().collect();
         Listed { life: self.life(&session.process), beat: beat.wall, silent, claims, session }

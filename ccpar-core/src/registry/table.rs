@@ -6,7 +6,7 @@ use std::path::Path;
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
-use super::{Claim, Process, Registry, State, Table, Verdict, Witness};
+use super::{Claim, Now, Place, Process, Registry, State, Table, Verdict, Witness};
 use crate::error::{Context as _, Error, Result};
 use crate::{atomic, harness, layout, sys};
 
@@ -19,8 +19,7 @@ const BLOCK: u64 = 64;
 pub(super) struct Stored {
     #[serde(default)]
     format: u32,
-    /// Tokens up to this one are reserved, and known to be so after a power
-    /// loss.
+    /// Tokens up to this one are reserved.
     #[serde(default)]
     reserved: u64,
     /// The boot in which the table was written.
@@ -63,27 +62,40 @@ impl Registry<'_> {
             let aside = path.with_extension("json.unreadable");
             atomic::rename_own(path.as_std_path(), aside.as_std_path())
                 .context("put aside", &path)?;
-            // Greater than any token that was counted up from nothing.
-            let table = Table { token: harness::now(), ..Table::default() };
-            Stored { table, ..Stored::default() }
+            Stored::default()
         };
-        if stored.boot.is_none() || stored.boot != self.place().boot {
+        if stored.boot.is_none() || stored.boot != Place::here().boot {
             // What was told just before a power loss may not stand there.
+            stored.reserved = self.reserved()?.max(stored.reserved);
             stored.table.token = stored.table.token.max(stored.reserved);
         }
         Ok(stored)
     }
 
+    fn tokens_path(&self) -> Utf8PathBuf {
+        self.harness.root().join("registry.tokens")
+    }
+
+    /// The last token that is reserved.
+    fn reserved(&self) -> Result<u64> {
+        let Some(found) = atomic::read(self.tokens_path().as_std_path())? else {
+            return Ok(0);
+        };
+        // If that is damaged too: greater than any token that was counted up
+        // from nothing.
+        Ok(serde_json::from_slice(&found.content).unwrap_or_else(|_| harness::now()))
+    }
+
     /// Writes the table, in which `token` is about to be told, or none.
     pub(super) fn store(&self, mut stored: Stored) -> Result<()> {
         stored.format = FORMAT;
-        stored.boot.clone_from(&self.place().boot);
-        let durable = stored.table.token > stored.reserved;
-        if durable {
+        stored.boot.clone_from(&Place::here().boot);
+        if stored.table.token > stored.reserved {
             stored.reserved = stored.table.token + BLOCK;
+            let durable = self.harness.durability() == atomic::Durability::Disk;
+            put(self.tokens_path().as_std_path(), &stored.reserved, durable)?;
         }
-        let durable = durable && self.harness.durability() == atomic::Durability::Disk;
-        put(self.table_path().as_std_path(), &stored, durable)
+        put(self.table_path().as_std_path(), &stored, false)
     }
 
     /// What is known of the session of a claim.
@@ -101,7 +113,7 @@ impl Registry<'_> {
 
     /// How a claim stands now.
     pub(super) fn state(&self, claim: &Claim) -> State {
-        claim.state(&self.witness(claim), &self.now())
+        claim.state(&self.witness(claim), &Now::here())
     }
 
     /// The claim of somebody else that forbids this author to write a target,
@@ -166,6 +178,11 @@ pub(super) fn put(path: &Path, record: &impl Serialize, durable: bool) -> Result
         done => done,
     }
     .context("create", &temp)?;
+    if !durable {
+        // ext4 writes the data of a file out when that replaces another, unless
+        // its blocks are there before: a claim would wait for the disk.
+        sys::reserve(&file, text.len());
+    }
     let done = file
         .write_all(&text)
         .and_then(|()| if durable { sys::sync(&file) } else { Ok(()) })
