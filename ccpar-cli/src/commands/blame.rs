@@ -7,6 +7,7 @@ use ccpar_core::history::{How, Record};
 use clap::Args;
 use serde::Serialize;
 
+use crate::commands::report;
 use crate::context::{self, Identity};
 use crate::exit::{Exit, Failure};
 use crate::output;
@@ -63,8 +64,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         records.truncate(last.map_or(0, |last| last + 1));
     }
     if records.is_empty() {
-        let path = output::path(&path);
-        output::say(format!("`{path}` has no history: ccpar has never read or written it"));
+        output::say(report::no_history(&path));
         return Ok(Exit::Done);
     }
     let mut gaps = 0;
@@ -81,13 +81,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let told = blame(steps);
     let paint = Paint::stdout();
     let who = |record: &Record| {
-        let name = match (&record.session, &record.branch) {
-            (Some(session), Some(branch)) => format!("{session} on {branch}"),
-            (Some(name), None) => name.clone(),
-            (None, Some(branch)) => format!("on {branch}"),
-            (None, None) => record.how.to_string(),
-        };
-        let name = output::line(name.as_bytes());
+        let name = report::author(record).unwrap_or_else(|| record.how.to_string());
         match name.char_indices().nth(WHO_MAX) {
             Some((cut, _)) => format!("{}…", &name[..cut]),
             None => name,

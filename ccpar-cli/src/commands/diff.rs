@@ -6,6 +6,7 @@ use ccpar_core::{SharedFile, Version};
 use clap::Args;
 use serde::Serialize;
 
+use crate::commands::report;
 use crate::context::{self, Identity};
 use crate::exit::{Exit, Failure};
 use crate::output;
@@ -80,10 +81,7 @@ fn newest_change(file: &SharedFile<'_>, to: Option<Version>) -> Result<(Version,
         .rev()
         .find(|record| to.is_none_or(|to| to == record.version) && changes(record));
     let Some(newest) = newest else {
-        let path = output::path(file.path());
-        return Err(Failure::new(format!(
-            "`{path}` has no history: nothing changed that is known"
-        )));
+        return Err(Failure::new(report::no_history(file.path())));
     };
     let before = newest.parents.first().copied().unwrap_or(Version::ABSENT);
     Ok((before, before.short()))

@@ -7,6 +7,7 @@ use ccpar_core::{Harness, Version};
 use clap::Args;
 use serde::Serialize;
 
+use crate::commands::report;
 use crate::context::{self, Identity};
 use crate::exit::{Exit, Failure};
 use crate::paint::{self, Paint};
@@ -116,8 +117,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     output::text(&text)?;
     match (alone, nothing_known) {
         (Some(path), true) if !trouble => {
-            let path = output::path(path);
-            output::say(format!("`{path}` has no history: ccpar has never read or written it"));
+            output::say(report::no_history(path));
         }
         (None, true) if !trouble => output::say("no file has a history yet"),
         (_, false) if entries.is_empty() => output::say("no version is as asked for"),
@@ -161,12 +161,6 @@ impl Entry<'_> {
         let lines = record
             .lines
             .map_or_else(String::new, |(added, removed)| format!("+{added} -{removed}"));
-        let who = match (&record.session, &record.branch) {
-            (Some(session), Some(branch)) => format!("{session} on {branch}"),
-            (Some(name), None) => name.clone(),
-            (None, Some(branch)) => format!("on {branch}"),
-            (None, None) => String::new(),
-        };
         let mut row = format!(
             "{}  {}  {}  {:<8} {:<9} {}",
             paint.text(paint::PLACE, format_args!("{:>4}", record.n)),
@@ -174,7 +168,7 @@ impl Entry<'_> {
             output::time(record.time),
             record.how,
             lines,
-            output::line(who.as_bytes()),
+            report::author(record).unwrap_or_default(),
         );
         if with_path {
             let path = output::short_path(self.target);

@@ -132,10 +132,8 @@ fn one(harness: &Harness, what: &OsString, arguments: &Arguments) -> Result<Exit
     } else {
         let word = output::shell_word(path.as_os_str());
         if file.history()?.recent(1)?.is_empty() {
-            let failure = Failure::new(format!(
-                "`{shown}` has no history: ccpar has never read or written it"
-            ));
-            return Err(failure.with_hint("list the files that it knows with: ccpar log"));
+            return Err(Failure::new(report::no_history(&path))
+                .with_hint("list the files that it knows with: ccpar log"));
         }
         let failure = Failure::new(format!(
             "`{shown}` is there and in order, or no version of it was: name the version, like \
