@@ -62,7 +62,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     };
     let name = output::path(&path);
     let names = [format!("{name}@{from_name}"), format!("{name}@{to_name}")];
-    let diff = Paint::stdout().diff([&names[0], &names[1]], &file.version(from)?, &new);
+    let diff = Paint::stdout_or_json(arguments.json).diff(
+        [&names[0], &names[1]],
+        &file.version(from)?,
+        &new,
+    );
     if arguments.json {
         let path = path.to_string_lossy().into_owned();
         let diff = String::from_utf8_lossy(&diff).into_owned();

@@ -95,7 +95,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.record.time));
     }
     entries.truncate(arguments.most.unwrap_or(usize::MAX));
-    let paint = Paint::stdout();
+    let paint = Paint::stdout_or_json(arguments.json);
     let mut text = Vec::new();
     for entry in &entries {
         let patch = arguments.patch.then(|| entry.patch(paint)).transpose()?;

@@ -290,7 +290,21 @@ fn colour_is_for_terminals_alone() {
         let ran = home.ccpar(words);
         assert!(!ran.stdout.contains('\u{1b}') && !ran.stderr.contains('\u{1b}'), "{ran:?}");
     }
-    let mut command = home.command(CCPAR);
-    let ran = run(command.args(["diff", "my notes.md@1"]).env("CLICOLOR_FORCE", "1"), b"");
+    let forced =
+        |words: &[&str]| run(home.command(CCPAR).args(words).env("CLICOLOR_FORCE", "1"), b"");
+    for words in [
+        &["log", "my notes.md", "-p"][..],
+        &["diff", "my notes.md@1"],
+        &["blame", "my notes.md"],
+        &["lost", "my notes.md"],
+        &["restore", "my notes.md@1", "--dry-run"],
+        &["status"],
+    ] {
+        let objects = json(&forced(&[words, &["--json"]].concat()).stdout);
+        assert!(!objects.is_empty(), "{words:?}");
+        let plain = objects.iter().all(|object| !object.to_string().contains("\\u001b"));
+        assert!(plain, "{words:?}: {objects:?}");
+    }
+    let ran = forced(&["diff", "my notes.md@1"]);
     assert!(ran.stdout.contains("\u{1b}[32m+mine\u{1b}[0m"), "{ran:?}");
 }
