@@ -60,30 +60,40 @@ pub(crate) struct HowToWrite {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Keeping {
     /// Keep nothing of what is written and replaced: for a disk that is full, or a
-    /// root that cannot be written
+    /// history that cannot be written
     #[arg(long)]
     no_history: bool,
 }
 
 impl Keeping {
+    /// The way round a history that cannot be written.
+    pub(crate) const WAY_ROUND: &str = "to write all the same, without keeping what was there, \
+                                        add: --no-history";
+
     pub(crate) fn apply(&self, harness: Harness) -> Harness {
         if self.no_history { harness.without_history() } else { harness }
     }
 }
 
-/// An error of a write, with the way round if it was the history's.
-pub(crate) fn failed_write(harness: &Harness, error: Error) -> Failure {
-    let history = harness.root().join("history");
-    let of_history = match &error {
-        Error::Io { path, .. } | Error::Record { path, .. } => path.starts_with(&history),
+/// An error of a write: with the way round if it was the history's, and with what
+/// to do if there is no lock to be had.
+pub(crate) fn failed_write(harness: &Harness, error: Error, way_round: &str) -> Failure {
+    let is_in = |folder: &str| match &error {
+        Error::Io { path, .. } | Error::Record { path, .. } => {
+            path.starts_with(harness.root().join(folder))
+        }
         _ => false,
     };
+    let (of_history, of_lock) = (is_in("history"), is_in("locks"));
     let failure = Failure::from(error);
     if of_history {
-        failure.with_hint(
-            "nothing was written; to write all the same, without keeping what was there, add: \
-             --no-history",
-        )
+        failure.with_hint(format!("nothing was written; {way_round}"))
+    } else if of_lock {
+        failure.with_hint(format!(
+            "nothing was written, as without a lock others may write at the same time: make `{}` \
+             writable, or set CCPAR_ROOT to a folder that is, for all who write the file",
+            harness.root()
+        ))
     } else {
         failure
     }

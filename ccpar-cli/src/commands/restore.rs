@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use ccpar_core::diff::{Sign, hunks};
-use ccpar_core::{Harness, Outcome, SharedFile, Version};
+use ccpar_core::{Error, Harness, Outcome, SharedFile, Version};
 use clap::Args;
 use serde::Serialize;
 
@@ -147,8 +147,22 @@ fn one(harness: &Harness, what: &OsString, arguments: &Arguments) -> Result<Exit
         }
         return Ok(Exit::Done);
     }
-    let commit = file.restore(version)?;
+    let commit = file.restore(version).map_err(|error| failed(harness, &file, version, error))?;
     Ok(report::commit(&path, &commit, arguments.how.json))
+}
+
+/// An error of a restore, with the way round if its version can be had.
+fn failed(harness: &Harness, file: &SharedFile<'_>, version: Version, error: Error) -> Failure {
+    if version.is_absent() || file.version(version).is_err() {
+        return error.into();
+    }
+    let word = output::shell_word(file.path().as_os_str());
+    let way_round = format!(
+        "to put it back all the same, without keeping what it replaces: ccpar show {word}@{} | \
+         ccpar locked-write {word} --no-history",
+        version.short()
+    );
+    context::failed_write(harness, error, &way_round)
 }
 
 /// The known targets that a path means.
@@ -309,7 +323,11 @@ fn many(
             Ok(planned) => {
                 context::decline_foreign(&file)?;
                 let commit = match &planned.step {
-                    Step::ToVersion => Some(file.restore(planned.version)?),
+                    Step::ToVersion => {
+                        let version = planned.version;
+                        let failed = |error| failed(harness, &file, version, error);
+                        Some(file.restore(version).map_err(failed)?)
+                    }
                     Step::WithoutSession(session) => file.take_back(session)?,
                 };
                 Ok(commit.map(|commit| (planned, Some(commit.outcome))))

@@ -165,6 +165,34 @@ fn a_read_only_folder_is_named_and_nothing_changes() {
 }
 
 #[test]
+fn where_the_root_cannot_be_written_there_is_a_way_round_while_there_is_a_lock() {
+    let home = fresh();
+    home.sh("chmod -R a-w .claude/ccpar").quiet();
+    let bound = |words: &[&str]| home.bound(words, NEW);
+    let Some(ran) = bound(&["locked-write", "notes.md"]) else { return };
+    ran.ended(2, "add: --no-history");
+    for (words, text) in
+        [(&["locked-write", "notes.md"][..], OLD), (&["locked-edit", "notes.md", "--", "cat"], NEW)]
+    {
+        bound(words).unwrap().ended(2, "nothing was written; to write all the same");
+        assert_eq!(home.text("notes.md"), text);
+        let words = [&words[..2], &["--no-history"], &words[2..]].concat();
+        bound(&words).unwrap().quiet();
+        assert_eq!(home.text("notes.md"), NEW);
+    }
+    let ran = bound(&["restore", "notes.md@1"]).unwrap().ended(2, "to put it back all the same");
+    home.sh(ran.stderr.trim_end().rsplit_once("replaces: ").unwrap().1);
+    assert_eq!(home.text("notes.md"), OLD);
+    // A lock that may only be read excludes others all the same.
+    let nested = ["lock", "notes.md", "--", "ccpar", "lock", "-n", "-E", "9", "notes.md", "true"];
+    bound(&nested).unwrap().ended(9, "still locked");
+    let ran = bound(&["locked-write", "other.md", "--no-history"]).unwrap();
+    ran.ended(2, "cannot create").ended(2, "or set CCPAR_ROOT to a folder that is");
+    assert!(!home.path("other.md").exists());
+    home.sh("chmod -R u+w .claude/ccpar").quiet();
+}
+
+#[test]
 fn an_umask_of_nothing_leaves_the_root_usable_and_private() {
     let home = Home::new();
     home.sh("umask 0777; echo a | ccpar locked-write n.md; chmod 0644 n.md").quiet();
