@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         let name = arguments.to.as_deref().unwrap_or_default().trim_start_matches('@');
         (file.version(to)?, to, name.to_owned())
     } else {
-        let now = file.look()?;
+        let now = file.look_only()?;
         let version = now.version();
         (now.into_content(), version, "now".to_owned())
     };

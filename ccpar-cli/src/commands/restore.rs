@@ -251,7 +251,7 @@ impl Planned {
 
 /// What putting a version back would change, if anything.
 fn plan(file: &SharedFile<'_>, version: Version) -> Result<Option<Planned>, Failure> {
-    let now = file.look()?;
+    let now = file.look_only()?;
     if now.version() == version {
         return Ok(None);
     }
@@ -270,7 +270,7 @@ fn changed(old: &[u8], new: &[u8]) -> (usize, usize) {
 }
 
 fn back_to(file: &SharedFile<'_>, time: u64) -> Result<Result<Planned, Left>, Failure> {
-    let there = file.look()?.version();
+    let there = file.look_only()?.version();
     Ok(match file.version_at(time)? {
         None => Err(Left::NotKnownThen),
         Some(version) if version == there => Err(Left::AsItIs),
@@ -283,7 +283,7 @@ fn back_from(file: &SharedFile<'_>, session: &str) -> Result<Result<Planned, Lef
     let Some((version, text, conflicts)) = file.would_take_back(session)? else {
         return Ok(Err(Left::AsItIs));
     };
-    let now = file.look()?;
+    let now = file.look_only()?;
     if now.version() == version && conflicts == 0 {
         return Ok(Err(Left::AsItIs));
     }

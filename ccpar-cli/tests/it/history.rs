@@ -266,6 +266,28 @@ fn restore_of_one_version_can_be_tried_first() {
 }
 
 #[test]
+fn what_only_shows_works_where_the_history_cannot_be_written() {
+    let home = Home::new();
+    for text in ["one\n", "two\n"] {
+        write(&home, "n.md", "s", text);
+    }
+    home.write("n.md", "two\nthree\n");
+    home.sh("chmod -R a-w .claude/ccpar").quiet();
+    for (words, shown) in [
+        (&["diff", "n.md@2"][..], " two\n+three\n"),
+        (&["restore", "n.md@1", "--dry-run"], "would restore +1 -2     n.md\n"),
+        (&["restore", "n.md", "--at", "0s", "--dry-run"], "would restore +0 -1     n.md\n"),
+        (&["restore", "--session", "s", "--dry-run"], "would restore +0 -1     n.md\n"),
+    ] {
+        let Some(ran) = home.bound(words, "") else { break };
+        // That it could not be recorded is said.
+        let ran = ran.ended(0, "cannot open");
+        assert!(ran.stdout.ends_with(shown), "{words:?}: {ran:?}");
+    }
+    home.sh("chmod -R u+w .claude/ccpar").quiet();
+}
+
+#[test]
 fn a_damaged_history_is_named_and_the_others_are_shown() {
     let home = Home::new();
     for name in ["a.md", "b.md", "c.md"] {

@@ -104,7 +104,8 @@ impl<'h> SharedFile<'h> {
         Ok(snapshot)
     }
 
-    /// Reads the target, and notes nothing of it.
+    /// Reads the target and keeps its content, and notes nothing of it: what was
+    /// read can be the base of a text.
     pub fn look(&self) -> Result<Snapshot> {
         let real = self.real_path()?;
         let found = atomic::read(&real)?;
@@ -116,8 +117,8 @@ impl<'h> SharedFile<'h> {
         Ok(Snapshot { content: found.map(|found| found.content).unwrap_or_default(), version })
     }
 
-    /// Reads the target and keeps nothing of it.
-    pub(crate) fn look_only(&self) -> Result<Snapshot> {
+    /// Reads the target and keeps nothing of it: writes nowhere.
+    pub fn look_only(&self) -> Result<Snapshot> {
         let found = atomic::read(&self.real_path()?)?;
         let version = found.as_ref().map_or(Version::ABSENT, |found| Version::of(&found.content));
         Ok(Snapshot { content: found.map(|found| found.content).unwrap_or_default(), version })
