@@ -270,24 +270,28 @@ pub(crate) fn known_targets(
 }
 
 /// Looks whether something other than ccpar wrote a file that is known, and says
-/// so where lines were swallowed. That this fails is no reason to do nothing.
-pub(crate) fn settle(file: &SharedFile<'_>) {
-    if let Some(record) = settle_quietly(file) {
-        report::outside(file.path(), &record);
-    }
+/// so where lines were swallowed. That this fails is said, and no reason to do
+/// nothing: whether it could look is for who would call all well.
+pub(crate) fn settle(file: &SharedFile<'_>) -> bool {
+    settle_with(file, |record| report::outside(file.path(), record))
 }
 
 /// The same for a verb that says itself what was swallowed.
-pub(crate) fn settle_quietly(file: &SharedFile<'_>) -> Option<Box<Record>> {
+pub(crate) fn settle_quietly(file: &SharedFile<'_>) -> bool {
+    settle_with(file, |_| {})
+}
+
+fn settle_with(file: &SharedFile<'_>, tell: impl FnOnce(&Record)) -> bool {
     let known = || Ok::<_, Error>(!file.history()?.recent(1)?.is_empty());
     match known().and_then(|known| if known { file.settle() } else { Ok(Settled::Known) }) {
-        Ok(Settled::Outside(record)) => Some(record),
-        Ok(Settled::Known | Settled::Busy) => None,
+        Ok(Settled::Outside(record)) => tell(&record),
+        Ok(Settled::Known | Settled::Busy) => {}
         Err(error) => {
             Failure::from(error).report();
-            None
+            return false;
         }
     }
+    true
 }
 
 /// Splits `path@version` where there is a version; a name may hold an `@` of its

@@ -51,7 +51,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let harness = context::reading(&Identity::default())?;
     let (path, at) = context::path_maybe_at(&arguments.path);
     let file = harness.file(&path);
-    context::settle(&file);
+    // A version that is named is what it is.
+    let trouble = !context::settle(&file) && at.is_none();
     let history = file.history()?;
     let parsed = history.records()?;
     let mut records: Vec<&Record> = parsed.effective().collect();
@@ -64,8 +65,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         records.truncate(last.map_or(0, |last| last + 1));
     }
     if records.is_empty() {
-        output::say(report::no_history(&path));
-        return Ok(Exit::Done);
+        if !trouble {
+            output::say(report::no_history(&path));
+        }
+        return Ok(if trouble { Exit::Trouble } else { Exit::Done });
     }
     let mut gaps = 0;
     let mut steps = Vec::new();
@@ -119,5 +122,5 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             "the contents of {gaps} are no longer kept: a line of theirs is told as the next version's"
         ));
     }
-    Ok(Exit::Done)
+    Ok(if trouble { Exit::Trouble } else { Exit::Done })
 }

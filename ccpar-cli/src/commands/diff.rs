@@ -46,7 +46,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let harness = context::reading(&Identity::default())?;
     let (path, from) = context::path_maybe_at(&arguments.from);
     let file = harness.file(&path);
-    context::settle(&file);
+    // A version that is named is what it is, and so is what stands there now.
+    let trouble = !context::settle(&file) && from.is_none();
     let to = arguments.to.as_deref().map(|to| file.find(to.trim_start_matches('@'))).transpose()?;
     let (from, from_name) = match from {
         Some(name) => (file.find(&name)?, name),
@@ -74,7 +75,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     } else {
         output::text(&diff)?;
     }
-    Ok(Exit::Done)
+    Ok(if trouble { Exit::Trouble } else { Exit::Done })
 }
 
 /// What stood there before the newest version, or before the one that is named.

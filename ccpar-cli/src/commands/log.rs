@@ -72,7 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let mut histories = Vec::new();
     for target in &targets {
         let file = harness.file(target);
-        context::settle(&file);
+        trouble |= !context::settle(&file);
         histories.push((target, file.history()?));
     }
     let mut entries = Vec::new();

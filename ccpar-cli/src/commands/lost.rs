@@ -66,12 +66,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let (mut losses, paint) = (0, Paint::stdout());
     for target in &targets {
         let file = harness.file(target);
-        context::settle_quietly(&file);
+        let looked = context::settle_quietly(&file);
+        trouble |= !looked;
         let open = match file.losses() {
             Ok(open) => open,
             Err(error) => {
                 trouble = true;
-                Failure::from(error).report();
+                // Why it could not look is said.
+                if looked {
+                    Failure::from(error).report();
+                }
                 continue;
             }
         };

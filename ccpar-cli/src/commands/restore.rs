@@ -75,7 +75,7 @@ fn restore_lost(harness: &Harness, path: &Path, arguments: &Arguments) -> Result
     context::decline_foreign(&file)?;
     let shown = output::path(path);
     if arguments.dry_run {
-        context::settle_quietly(&file);
+        let looked = context::settle_quietly(&file);
         let losses = file.losses()?;
         let lines: Vec<_> = losses.iter().flat_map(|loss| &loss.lines).collect();
         let mut text = Vec::new();
@@ -86,7 +86,7 @@ fn restore_lost(harness: &Harness, path: &Path, arguments: &Arguments) -> Result
         }
         output::text(&text)?;
         output::say(format!("`{shown}`: would put back {}", output::count(lines.len(), "line")));
-        return Ok(Exit::Done);
+        return Ok(if looked { Exit::Done } else { Exit::Trouble });
     }
     let (closed, commit) = file.restore_lost()?;
     match (closed, &commit.outcome) {
@@ -122,7 +122,7 @@ fn one(harness: &Harness, what: &OsString, arguments: &Arguments) -> Result<Exit
         return Err(Failure::new(format!("`{shown}` is a folder, and no time is named"))
             .with_hint(format!("ccpar restore {shown} --at 10:30 --dry-run")));
     }
-    context::settle_quietly(&file);
+    let looked = context::settle_quietly(&file);
     let version = if let Some(version) = version {
         file.find(&version)?
     } else if let Some(good) = file.last_good()? {
@@ -134,6 +134,9 @@ fn one(harness: &Harness, what: &OsString, arguments: &Arguments) -> Result<Exit
         if file.history()?.recent(1)?.is_empty() {
             return Err(Failure::new(report::no_history(&path))
                 .with_hint("list the files that it knows with: ccpar log"));
+        }
+        if !looked {
+            return Err(Failure::silent(Exit::Trouble));
         }
         let failure = Failure::new(format!(
             "`{shown}` is there and in order, or no version of it was: name the version, like \

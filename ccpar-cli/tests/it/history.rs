@@ -288,6 +288,35 @@ fn what_only_shows_works_where_the_history_cannot_be_written() {
 }
 
 #[test]
+fn what_could_not_be_looked_at_is_not_called_well() {
+    // A target that cannot be read, and one of which nothing can be written down.
+    for change in ["chmod 000 n.md", "echo more >> n.md; chmod -R a-w .claude/ccpar"] {
+        let home = Home::new();
+        write(&home, "n.md", "s", "one\n");
+        home.sh(change).quiet();
+        for words in [
+            &["lost"][..],
+            &["lost", "n.md"],
+            &["log"],
+            &["log", "n.md"],
+            &["blame", "n.md"],
+            &["diff", "n.md"],
+            &["restore", "n.md"],
+            &["restore", "--lost", "n.md", "--dry-run"],
+            &["status"],
+        ] {
+            let Some(ran) = home.bound(words, "") else { break };
+            let said = if words == ["status"] { "1 to look at" } else { "cannot " };
+            let ran = ran.ended(2, said);
+            for well in ["nothing is lost", "in order", "no history"] {
+                assert!(!ran.stderr.contains(well), "{change} {words:?}: {ran:?}");
+            }
+        }
+        home.sh("chmod -R u+rw .claude/ccpar n.md").quiet();
+    }
+}
+
+#[test]
 fn a_damaged_history_is_named_and_the_others_are_shown() {
     let home = Home::new();
     for name in ["a.md", "b.md", "c.md"] {
