@@ -244,16 +244,32 @@ fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The files that a path means: itself, or all known ones in it if it is a folder
-/// or missing. Says whose history is damaged, and whether one was.
+/// Whether a path is a folder, or was one: it is gone, and there are known files
+/// that lay in it.
+pub(crate) fn is_folder(harness: &Harness, path: &Path) -> Result<bool, Failure> {
+    if path.symlink_metadata().is_ok() {
+        return Ok(path.is_dir());
+    }
+    let real = harness.file(without_slash(path)).real_path()?;
+    let (targets, _) = harness.targets(Some(&real))?;
+    Ok(targets.iter().any(|target| *target != real))
+}
+
+/// `folder/` as `folder`: one that is gone is no folder.
+fn without_slash(path: &Path) -> PathBuf {
+    path.components().collect()
+}
+
+/// The files that a path means: itself, or all known ones in it if it is a folder,
+/// or was one. Says whose history is damaged, and whether one was.
 pub(crate) fn targets(
     harness: &Harness,
     path: Option<&Path>,
 ) -> Result<(Vec<PathBuf>, bool), Failure> {
-    if let Some(path) = path.filter(|path| !path.is_dir()) {
-        return Ok((vec![path.to_owned()], false));
+    match path {
+        Some(path) if !is_folder(harness, path)? => Ok((vec![path.to_owned()], false)),
+        path => known_targets(harness, path),
     }
-    known_targets(harness, path)
 }
 
 /// All known files, or those that are or lie in a path, which need not exist.
@@ -261,7 +277,7 @@ pub(crate) fn known_targets(
     harness: &Harness,
     path: Option<&Path>,
 ) -> Result<(Vec<PathBuf>, bool), Failure> {
-    let (targets, problems) = harness.targets(path)?;
+    let (targets, problems) = harness.targets(path.map(without_slash).as_deref())?;
     let trouble = !problems.is_empty();
     for problem in problems {
         Failure::from(problem).report();

@@ -68,7 +68,8 @@ struct Entry<'a> {
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let harness = context::reading(&Identity::default())?;
     let (targets, mut trouble) = context::targets(&harness, arguments.path.as_deref())?;
-    let alone = arguments.path.as_deref().filter(|path| !path.is_dir());
+    let alone = arguments.path.as_deref();
+    let alone = alone.filter(|path| matches!(&targets[..], [target] if target == path));
     let mut histories = Vec::new();
     for target in &targets {
         let file = harness.file(target);

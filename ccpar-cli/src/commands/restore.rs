@@ -115,13 +115,14 @@ fn one(harness: &Harness, what: &OsString, arguments: &Arguments) -> Result<Exit
         }
         split => split,
     };
+    let shown = output::path(&path);
+    let word = output::shell_word(path.as_os_str());
+    if context::is_folder(harness, &path)? {
+        return Err(Failure::new(format!("`{shown}` is a folder, and no time is named"))
+            .with_hint(format!("ccpar restore {word} --at 10:30 --dry-run")));
+    }
     let file = harness.file(&path);
     context::decline_foreign(&file)?;
-    let shown = output::path(&path);
-    if path.is_dir() {
-        return Err(Failure::new(format!("`{shown}` is a folder, and no time is named"))
-            .with_hint(format!("ccpar restore {shown} --at 10:30 --dry-run")));
-    }
     let looked = context::settle_quietly(&file);
     let version = if let Some(version) = version {
         file.find(&version)?
@@ -130,7 +131,6 @@ fn one(harness: &Harness, what: &OsString, arguments: &Arguments) -> Result<Exit
         output::say(format!("`{shown}`: version {} of {at} was in order", good.n));
         good.version
     } else {
-        let word = output::shell_word(path.as_os_str());
         if file.history()?.recent(1)?.is_empty() {
             return Err(Failure::new(report::no_history(&path))
                 .with_hint("list the files that it knows with: ccpar log"));
@@ -142,7 +142,12 @@ fn one(harness: &Harness, what: &OsString, arguments: &Arguments) -> Result<Exit
             "`{shown}` is there and in order, or no version of it was: name the version, like \
              {word}@3"
         ));
-        return Err(failure.with_hint(format!("list the versions with: ccpar log {word}")));
+        let hint = if file.losses().is_ok_and(|open| !open.is_empty()) {
+            format!("lines of it are lost: put them back with: ccpar restore --lost {word}")
+        } else {
+            format!("list the versions with: ccpar log {word}")
+        };
+        return Err(failure.with_hint(hint));
     };
     if arguments.dry_run {
         if let Some(planned) = plan(&file, version)? {

@@ -221,6 +221,15 @@ fn a_folder_goes_back_to_a_time_with_all_that_was_deleted_in_it() {
     }
     assert_eq!(home.text("other.md"), "changed\n");
     restore(&[]).ended(0, "nothing to put back");
+    // One that is gone is a folder still, to each verb.
+    home.sh("rm -r memory").quiet();
+    for folder in ["memory", "memory/"] {
+        let log = home.ccpar(&["log", folder, "--session", "s"]).ended(0, "");
+        assert!(log.stdout.contains("memory/n7.md"), "{log:?}");
+        let said = format!("ccpar restore {folder} --at 10:30 --dry-run");
+        home.ccpar(&["restore", folder]).ended(2, &said);
+    }
+    restore(&[]);
     // What it replaced is there still.
     assert_eq!(home.ccpar(&["show", "memory/n1.md@2"]).quiet(), "changed\n");
     home.ccpar(&["restore", "memory"]).ended(2, "is a folder, and no time is named");
@@ -314,6 +323,32 @@ fn what_could_not_be_looked_at_is_not_called_well() {
         }
         home.sh("chmod -R u+rw .claude/ccpar n.md").quiet();
     }
+}
+
+#[test]
+fn in_a_folder_that_is_gone_the_losses_are_found() {
+    let home = Home::new();
+    home.pipe(&["locked-write", "m/n.md"], "a\n").quiet();
+    write(&home, "m/n.md", "ada", "a\nfrom ada\n");
+    home.write("m/n.md", "a\nmine\n");
+    home.ccpar(&["lost", "m"]).ended(0, "ccpar restore --lost");
+    home.sh("rm -r m").quiet();
+    for folder in ["m", "m/"] {
+        let ran = home.ccpar(&["lost", folder]).ended(0, "ccpar restore --lost");
+        assert!(ran.stdout.ends_with("    from ada\n"), "{ran:?}");
+    }
+}
+
+#[test]
+fn of_a_file_that_was_emptied_and_filled_again_the_way_back_is_named() {
+    let home = Home::new();
+    home.pipe(&["locked-write", "my n.md"], "a\nb\nc\n").quiet();
+    home.write("my n.md", "");
+    home.ccpar(&["status"]).ended(0, "1 to look at");
+    home.pipe(&["locked-write", "my n.md", "--append"], "new\n").quiet();
+    let ran = home.ccpar(&["restore", "my n.md"]).ended(2, "with: ccpar restore --lost 'my n.md'");
+    home.sh(ran.stderr.trim_end().rsplit_once(": ").unwrap().1).ended(0, "put back");
+    assert!(home.text("my n.md").contains("a\nb\nc\n"));
 }
 
 #[test]
