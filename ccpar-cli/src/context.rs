@@ -1,12 +1,15 @@
 //! What the environment says: which root, which session, how long to wait.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ccpar_core::history::Record;
-use ccpar_core::{Author, Durability, Error, Harness, Limits, Settled, SharedFile, Wait, layout};
+use ccpar_core::{
+    Author, Durability, Error, Harness, History, Limits, Settled, SharedFile, Wait, layout,
+};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
@@ -283,6 +286,32 @@ pub(crate) fn known_targets(
         Failure::from(problem).report();
     }
     Ok((targets, trouble))
+}
+
+/// The session that an id names, or the beginning of one, among those that wrote
+/// known files.
+pub(crate) fn session(harness: &Harness, given: &str) -> Result<String, Failure> {
+    let (targets, _) = harness.targets(None)?;
+    let mut fit = BTreeSet::new();
+    // What cannot be read is said by who looks at it.
+    for history in targets.iter().map(|target| History::new(harness.root(), target)) {
+        let records = history.records().unwrap_or_default();
+        let sessions = records.effective().filter_map(|record| record.session.as_deref());
+        let fits = sessions.filter(|id| !given.is_empty() && id.starts_with(given));
+        fit.extend(fits.map(str::to_owned));
+    }
+    if fit.len() == 1 || fit.contains(given) {
+        return Ok(fit.take(given).or_else(|| fit.pop_first()).unwrap_or_default());
+    }
+    let shown = output::line(given.as_bytes());
+    if fit.is_empty() {
+        return Err(Failure::new(format!("no session `{shown}` has written a known file"))
+            .with_hint("see who has with: ccpar log"));
+    }
+    let some: Vec<String> = fit.iter().take(5).map(|id| output::line(id.as_bytes())).collect();
+    let more = if fit.len() > some.len() { ", …" } else { "" };
+    let all = output::count(fit.len(), "session");
+    Err(Failure::new(format!("`{shown}` begins the ids of {all}: {}{more}", some.join(", "))))
 }
 
 /// Looks whether something other than ccpar wrote a file that is known, and says

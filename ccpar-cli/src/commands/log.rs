@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TIME", value_parser = when::ago)]
     since: Option<u64>,
 
-    /// Only versions by this session
+    /// Only versions by this session: its id, or as much of it as names no other
     #[arg(long, value_name = "ID")]
     session: Option<String>,
 
@@ -67,6 +67,8 @@ struct Entry<'a> {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let harness = context::reading(&Identity::default())?;
+    let session = arguments.session.as_deref();
+    let session = session.map(|given| context::session(&harness, given)).transpose()?;
     let (targets, mut trouble) = context::targets(&harness, arguments.path.as_deref())?;
     let alone = arguments.path.as_deref();
     let alone = alone.filter(|path| matches!(&targets[..], [target] if target == path));
@@ -91,7 +93,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         }
     }
     let nothing_known = entries.is_empty();
-    entries.retain(|entry| arguments.wants(&entry.record));
+    entries.retain(|entry| arguments.wants(&entry.record, session.as_deref()));
     if alone.is_none() {
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.record.time));
     }
@@ -150,9 +152,9 @@ fn records(
 }
 
 impl Arguments {
-    fn wants(&self, record: &Record) -> bool {
+    fn wants(&self, record: &Record, session: Option<&str>) -> bool {
         self.since.is_none_or(|since| record.time >= since)
-            && self.session.as_ref().is_none_or(|id| record.session.as_ref() == Some(id))
+            && session.is_none_or(|id| record.session.as_deref() == Some(id))
     }
 }
 

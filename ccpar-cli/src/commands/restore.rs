@@ -39,7 +39,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TIME", value_parser = when::ago, conflicts_with_all = ["lost", "session"])]
     at: Option<u64>,
 
-    /// Take back what this session wrote, keeping what others wrote since then
+    /// Take back what this session wrote, keeping what others wrote since then: its
+    /// id, or as much of it as names no other
     #[arg(long, value_name = "ID", conflicts_with = "lost")]
     session: Option<String>,
 
@@ -57,9 +58,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         return restore_lost(&harness, path, arguments);
     }
     match (&arguments.what, arguments.at, &arguments.session) {
-        (what, None, Some(session)) => {
+        (what, None, Some(given)) => {
+            let session = context::session(&harness, given)?;
+            if session != *given {
+                output::note(format!("this is session {}", output::line(session.as_bytes())));
+            }
             let targets = targets(&harness, what.as_deref().map(Path::new))?;
-            many(&harness, &targets, arguments, |file| back_from(file, session))
+            many(&harness, &targets, arguments, |file| back_from(file, &session))
         }
         (Some(what), Some(time), _) => {
             let targets = targets(&harness, Some(Path::new(what)))?;
@@ -192,6 +197,8 @@ struct Planned {
     version: Version,
     lines: (usize, usize),
     conflicts: usize,
+    /// Whether that changes nothing: others stand in the way everywhere.
+    stays: bool,
     step: Step,
 }
 
@@ -225,7 +232,11 @@ impl Planned {
         arguments: &Arguments,
         done: Option<&Outcome>,
     ) -> Result<(), Failure> {
-        let action = if self.version.is_absent() { "remove" } else { "restore" };
+        let (action, would, done_so) = match (self.stays, self.version.is_absent()) {
+            (true, _) => ("leave", "would leave", "left"),
+            (_, true) => ("remove", "would remove", "removed"),
+            (_, false) => ("restore", "would restore", "put back"),
+        };
         let conflicts = match done {
             Some(Outcome::Conflict { regions, .. }) => *regions,
             _ => self.conflicts,
@@ -244,8 +255,8 @@ impl Planned {
         }
         let lines = format!("+{} -{}", self.lines.0, self.lines.1);
         let name = paint.text(paint::NAME, output::short_path(&self.path));
-        let what = if done.is_some() { format!("{action}d") } else { format!("would {action}") };
-        let mut row = format!("{what:<13} {lines:<9} {name}").replace("restored ", "put back ");
+        let what = if done.is_some() { done_so } else { would };
+        let mut row = format!("{what:<13} {lines:<9} {name}");
         if conflicts > 0 {
             row.push_str("  (");
             row.push_str(&output::count(conflicts, "place"));
@@ -265,7 +276,7 @@ fn plan(file: &SharedFile<'_>, version: Version) -> Result<Option<Planned>, Fail
     }
     let lines = changed(now.content(), &file.version(version)?);
     let path = file.path().to_owned();
-    Ok(Some(Planned { path, version, lines, conflicts: 0, step: Step::ToVersion }))
+    Ok(Some(Planned { path, version, lines, conflicts: 0, stays: false, step: Step::ToVersion }))
 }
 
 fn changed(old: &[u8], new: &[u8]) -> (usize, usize) {
@@ -292,7 +303,8 @@ fn back_from(file: &SharedFile<'_>, session: &str) -> Result<Result<Planned, Lef
         return Ok(Err(Left::AsItIs));
     };
     let now = file.look_only()?;
-    if now.version() == version && conflicts == 0 {
+    let stays = now.version() == version;
+    if stays && conflicts == 0 {
         return Ok(Err(Left::AsItIs));
     }
     Ok(Ok(Planned {
@@ -300,6 +312,7 @@ fn back_from(file: &SharedFile<'_>, session: &str) -> Result<Result<Planned, Lef
         version,
         lines: changed(now.content(), &text),
         conflicts,
+        stays,
         step: Step::WithoutSession(session.to_owned()),
     }))
 }

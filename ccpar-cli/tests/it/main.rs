@@ -7,6 +7,7 @@ mod history;
 mod locking;
 mod merging;
 mod readme;
+mod restoring;
 mod soak;
 mod support;
 mod watching;
