@@ -326,7 +326,25 @@ pub(crate) fn settle_quietly(file: &SharedFile<'_>) -> bool {
     settle_with(file, |_| {})
 }
 
+/// The history that a path had of its own, if it leads through a link now: what
+/// its path means is then another file.
+pub(crate) fn before_link(file: &SharedFile<'_>) -> Option<History> {
+    file.before_link().ok().flatten()
+}
+
+/// Says so where a path leads through a link and had a history of its own, with the
+/// way to that.
+fn note_link(file: &SharedFile<'_>) {
+    if let (Some(own), Ok(real)) = (before_link(file), file.real_path()) {
+        let (note, away) = report::link(own.target(), &real);
+        output::note(format!("`{}` {note}, and this is about that", output::path(file.path())));
+        let word = output::shell_word(own.target().as_os_str());
+        output::hint(format!("see what it was itself with: {away} && ccpar log {word}"));
+    }
+}
+
 fn settle_with(file: &SharedFile<'_>, tell: impl FnOnce(&Record)) -> bool {
+    note_link(file);
     let known = || Ok::<_, Error>(!file.history()?.recent(1)?.is_empty());
     match known().and_then(|known| if known { file.settle() } else { Ok(Settled::Known) }) {
         Ok(Settled::Outside(record)) => tell(&record),

@@ -75,6 +75,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let mut histories = Vec::new();
     for target in &targets {
         let file = harness.file(target);
+        // Among others each is what it was itself.
+        let own = context::before_link(&file).filter(|_| alone.is_none());
+        if let Some(own) = own {
+            histories.push((target, own));
+            continue;
+        }
         trouble |= !context::settle(&file);
         histories.push((target, file.history()?));
     }
@@ -122,7 +128,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         (Some(path), true) if !trouble => {
             output::say(report::no_history(path));
         }
-        (None, true) if !trouble => output::say("no file has a history yet"),
+        (None, true) if !trouble => match arguments.path.as_deref().map(output::path) {
+            Some(folder) => output::say(format!("no file in `{folder}` has a history")),
+            None => output::say("no file has a history yet"),
+        },
         (_, false) if entries.is_empty() => output::say("no version is as asked for"),
         _ => {}
     }

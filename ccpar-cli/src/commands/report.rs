@@ -40,6 +40,22 @@ pub(crate) fn no_history(path: &Path) -> String {
     format!("`{}` has no history: ccpar has never read or written it", output::path(path))
 }
 
+/// That the path of a known file leads elsewhere now, and the command that puts
+/// the link away.
+pub(crate) fn link(target: &Path, to: &Path) -> (String, String) {
+    let link = target.ancestors().find(|part| part.is_symlink()).unwrap_or(target);
+    let to = output::short_path(to);
+    let note = if link == target {
+        format!("is a link now, to `{to}`")
+    } else {
+        format!("is `{to}` now, through the link `{}`", output::short_path(link))
+    };
+    let word = output::shell_word(link.as_os_str());
+    let mut aside = link.as_os_str().to_owned();
+    aside.push(".link");
+    (note, format!("mv {word} {}", output::shell_word(&aside)))
+}
+
 /// Says what something other than ccpar did to a file, where that is to be said.
 pub(crate) fn outside(path: &Path, record: &Record) {
     if let Some(note) = outside_note(path, record) {

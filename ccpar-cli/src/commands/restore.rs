@@ -128,6 +128,13 @@ fn one(harness: &Harness, what: &OsString, arguments: &Arguments) -> Result<Exit
     }
     let file = harness.file(&path);
     context::decline_foreign(&file)?;
+    if let Some(own) = context::before_link(&file) {
+        let (note, away) = report::link(own.target(), &file.real_path()?);
+        return Err(Failure::new(format!(
+            "`{shown}` {note}, and had versions of its own: name the file that is meant"
+        ))
+        .with_hint(format!("to see those put the link away first: {away} && ccpar log {word}")));
+    }
     let looked = context::settle_quietly(&file);
     let version = if let Some(version) = version {
         file.find(&version)?
@@ -212,6 +219,7 @@ enum Left {
     AsItIs,
     CreatedSince,
     NotKnownThen,
+    BehindLink,
 }
 
 #[derive(Serialize)]
@@ -326,11 +334,17 @@ fn many(
 ) -> Result<Exit, Failure> {
     let paint = Paint::stdout();
     let (mut exit, mut done) = (Exit::Done, 0);
-    let (mut created, mut unknown) = (Vec::new(), Vec::new());
+    let (mut created, mut unknown, mut linked) = (Vec::new(), Vec::new(), Vec::new());
     for target in targets {
         let file = harness.file(target);
-        context::settle_quietly(&file);
-        let went = plan(&file).and_then(|planned| match planned {
+        // What lies there now is known by its own path.
+        let planned = if context::before_link(&file).is_some() {
+            Ok(Err(Left::BehindLink))
+        } else {
+            context::settle_quietly(&file);
+            plan(&file)
+        };
+        let went = planned.and_then(|planned| match planned {
             Err(Left::AsItIs) => Ok(None),
             Err(Left::CreatedSince) => {
                 created.push(target);
@@ -338,6 +352,10 @@ fn many(
             }
             Err(Left::NotKnownThen) => {
                 unknown.push(target);
+                Ok(None)
+            }
+            Err(Left::BehindLink) => {
+                linked.push(target);
                 Ok(None)
             }
             Ok(planned) if arguments.dry_run => Ok(Some((planned, None))),
@@ -371,7 +389,11 @@ fn many(
             }
         }
     }
-    for (left, why) in [(created, "created since then"), (unknown, "known only since later")] {
+    for (left, why) in [
+        (created, "created since then"),
+        (unknown, "known only since later"),
+        (linked, "links now"),
+    ] {
         if !left.is_empty() {
             let names = left.iter().take(5).map(|path| output::short_path(path));
             let names = names.collect::<Vec<_>>().join(", ");

@@ -254,6 +254,52 @@ fn in_a_folder_that_is_gone_the_losses_are_found() {
 }
 
 #[test]
+fn a_file_that_a_link_took_the_place_of_is_not_forgotten() {
+    let home = Home::new();
+    for name in ["a.md", "b.md", "memory/n.md", "gone.md"] {
+        for n in 1..=2 {
+            write(&home, name, "s", &format!("{name} {n}\n"));
+        }
+    }
+    home.sh("rm gone.md").quiet();
+    home.ccpar(&["status"]).ended(0, "1 to look at");
+    // Only what has not changed for a while is told by its stamp.
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    home.ccpar(&["status"]).ended(0, "1 to look at");
+    home.sh("rm a.md; ln -s b.md a.md; ln -s b.md gone.md").quiet();
+    home.sh("mv memory moved && ln -s moved memory").quiet();
+    for _ in 0..2 {
+        let ran = home.ccpar(&["status"]).ended(0, "4 known files, 3 to look at");
+        for said in [
+            "a.md\n    is a link now, to `b.md`\n        mv ",
+            "gone.md\n    is a link now, to `b.md`\n",
+            "memory/n.md\n    is `moved/n.md` now, through the link `memory`\n",
+        ] {
+            assert!(ran.stdout.contains(said), "{said}: {ran:?}");
+        }
+    }
+    let objects = json(&home.ccpar(&["status", "--json"]).quiet());
+    assert!(objects[0]["linked"].as_str().unwrap().ends_with("/b.md"), "{objects:?}");
+    // Among all files each is what it was itself.
+    assert_eq!(home.ccpar(&["log"]).quiet().matches("a.md").count(), 2);
+    home.ccpar(&["log", "memory"]).ended(0, "no file in `memory` has a history");
+    let said = "note: `a.md` is a link now, to `b.md`";
+    assert_eq!(home.ccpar(&["show", "a.md@1"]).ended(0, said).stdout, "b.md 1\n");
+    let text = home.text("b.md");
+    home.ccpar(&["restore", "a.md@1"]).ended(2, "`a.md` is a link now, to `b.md`");
+    home.ccpar(&["restore", ".", "--at", "0s"]).ended(0, "links now: 3 files (");
+    assert_eq!(home.text("b.md"), text);
+    let ran = home.ccpar(&["log", "a.md"]).ended(0, said);
+    let own = home.sh(ran.stderr.trim_end().rsplit_once("with: ").unwrap().1);
+    assert_eq!(own.stdout.lines().count(), 3, "{own:?}");
+    home.ccpar(&["restore", "a.md"]).ended(0, "was in order");
+    assert_eq!((home.text("a.md"), home.text("b.md")), ("a.md 2\n".to_owned(), text));
+    // A link that was always one is not spoken of.
+    home.sh("ln -s b.md always.md").quiet();
+    home.ccpar(&["log", "always.md"]).quiet();
+}
+
+#[test]
 fn a_damaged_history_is_named_and_the_others_are_shown() {
     let home = Home::new();
     for name in ["a.md", "b.md", "c.md"] {

@@ -77,6 +77,18 @@ impl<'h> SharedFile<'h> {
         Ok(History::new(self.harness.root(), &self.real_path()?))
     }
 
+    /// The versions that the path itself had, before a link took its place or that
+    /// of a folder above it. `None` if it had none, or leads through no link.
+    pub fn before_link(&self) -> Result<Option<History>> {
+        for own in target::unfollowed(&self.path)? {
+            let history = History::new(self.harness.root(), &own);
+            if own.ancestors().any(Path::is_symlink) && !history.recent(1)?.is_empty() {
+                return Ok(Some(history));
+            }
+        }
+        Ok(None)
+    }
+
     /// The file that the target's lock is on, for scripts that use flock(1)
     /// themselves.
     pub fn lock_path(&self) -> Result<camino::Utf8PathBuf> {
