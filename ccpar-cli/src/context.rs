@@ -7,13 +7,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ccpar_core::history::Record;
-use ccpar_core::{
-    Author, Durability, Error, Harness, History, Limits, Settled, SharedFile, Wait, layout,
-};
+use ccpar_core::{Author, Durability, Error, Harness, History, Settled, SharedFile, Wait, layout};
 use clap::{Args, ValueEnum};
-use serde::Deserialize;
 
 use crate::commands::report;
+use crate::config;
 use crate::exit::Failure;
 use crate::output;
 
@@ -102,41 +100,6 @@ pub(crate) fn failed_write(harness: &Harness, error: Error, way_round: &str) -> 
     }
 }
 
-/// `<root>/config.json`, which need not exist. Fields that are not known are
-/// those of others.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Config {
-    history: HistoryConfig,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct HistoryConfig {
-    keep_days: Option<u32>,
-    keep_mib: Option<u32>,
-}
-
-/// How much is kept of each history. A config that cannot be read is said and
-/// stops nobody: then more is kept.
-fn limits(root: &Path) -> Limits {
-    let path = root.join("config.json");
-    let config: Config = match std::fs::read(&path) {
-        Ok(text) => serde_json::from_slice(&text).unwrap_or_else(|error| {
-            output::say(format!("`{}` is not as it should be: {error}", output::path(&path)));
-            Config::default()
-        }),
-        Err(_) => Config::default(),
-    };
-    let (limits, history) = (Limits::default(), config.history);
-    Limits {
-        age: history
-            .keep_days
-            .map_or(limits.age, |days| Duration::from_secs(u64::from(days) * 24 * 3600)),
-        bytes: history.keep_mib.map_or(limits.bytes, |mib| u64::from(mib) << 20),
-    }
-}
-
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum DurabilityArg {
     Disk,
@@ -175,7 +138,7 @@ pub(crate) fn writing_as(identity: &Identity, options: &HowToWrite) -> Result<Ha
     };
     let wait = if wait.is_zero() { Wait::Never } else { Wait::For(wait) };
     let harness = reading(identity)?.with_wait(wait).with_durability(durability);
-    let limits = limits(harness.root().as_std_path());
+    let limits = config::limits(harness.root().as_std_path());
     let harness = harness.with_limits(limits);
     Ok(if options.break_hard_link { harness.with_hard_links_broken() } else { harness })
 }
