@@ -1,5 +1,6 @@
 //! What the environment says: which root, which session, how long to wait.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -8,12 +9,12 @@ use std::time::Duration;
 use ccpar_core::history::Record;
 use ccpar_core::registry::Beat;
 use ccpar_core::{
-    Author, Durability, Error, Harness, Limits, Runner, Settled, SharedFile, Wait, layout,
+    Author, Durability, Error, Harness, History, Runner, Settled, SharedFile, Wait, layout,
 };
 use clap::{Args, ValueEnum};
-use serde::Deserialize;
 
 use crate::commands::report;
+use crate::config;
 use crate::exit::Failure;
 use crate::output;
 
@@ -93,67 +94,42 @@ pub(crate) struct HowToWrite {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Keeping {
     /// Keep nothing of what is written and replaced: for a disk that is full, or a
-    /// root that cannot be written
+    /// history that cannot be written
     #[arg(long)]
     no_history: bool,
 }
 
 impl Keeping {
+    /// The way round a history that cannot be written.
+    pub(crate) const WAY_ROUND: &str = "to write all the same, without keeping what was there, \
+                                        add: --no-history";
+
     pub(crate) fn apply(&self, harness: Harness) -> Harness {
         if self.no_history { harness.without_history() } else { harness }
     }
 }
 
-/// An error of a write, with the way round if it was the history's.
-pub(crate) fn failed_write(harness: &Harness, error: Error) -> Failure {
-    let history = harness.root().join("history");
-    let of_history = match &error {
-        Error::Io { path, .. } | Error::Record { path, .. } => path.starts_with(&history),
+/// An error of a write: with the way round if it was the history's, and with what
+/// to do if there is no lock to be had.
+pub(crate) fn failed_write(harness: &Harness, error: Error, way_round: &str) -> Failure {
+    let is_in = |folder: &str| match &error {
+        Error::Io { path, .. } | Error::Record { path, .. } => {
+            path.starts_with(harness.root().join(folder))
+        }
         _ => false,
     };
+    let (of_history, of_lock) = (is_in("history"), is_in("locks"));
     let failure = Failure::from(error);
     if of_history {
-        failure.with_hint(
-            "nothing was written; to write all the same, without keeping what was there, add: \
-             --no-history",
-        )
+        failure.with_hint(format!("nothing was written; {way_round}"))
+    } else if of_lock {
+        failure.with_hint(format!(
+            "nothing was written, as without a lock others may write at the same time: make `{}` \
+             writable, or set CCPAR_ROOT to a folder that is, for all who write the file",
+            harness.root()
+        ))
     } else {
         failure
-    }
-}
-
-/// `<root>/config.json`, which need not exist. Fields that are not known are
-/// those of others.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Config {
-    history: HistoryConfig,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct HistoryConfig {
-    keep_days: Option<u32>,
-    keep_mib: Option<u32>,
-}
-
-/// How much is kept of each history. A config that cannot be read is said and
-/// stops nobody: then more is kept.
-fn limits(root: &Path) -> Limits {
-    let path = root.join("config.json");
-    let config: Config = match std::fs::read(&path) {
-        Ok(text) => serde_json::from_slice(&text).unwrap_or_else(|error| {
-            output::say(format!("`{}` is not as it should be: {error}", output::path(&path)));
-            Config::default()
-        }),
-        Err(_) => Config::default(),
-    };
-    let (limits, history) = (Limits::default(), config.history);
-    Limits {
-        age: history
-            .keep_days
-            .map_or(limits.age, |days| Duration::from_secs(u64::from(days) * 24 * 3600)),
-        bytes: history.keep_mib.map_or(limits.bytes, |mib| u64::from(mib) << 20),
     }
 }
 
@@ -188,7 +164,7 @@ pub(crate) fn writing_as(identity: &Identity, options: &HowToWrite) -> Result<Ha
     };
     let wait = wait(options.wait)?;
     let harness = reading(identity)?.with_wait(wait).with_durability(durability);
-    let limits = limits(harness.root().as_std_path());
+    let limits = config::limits(harness.root().as_std_path());
     let harness = harness.with_limits(limits);
     Ok(if options.break_hard_link { harness.with_hard_links_broken() } else { harness })
 }
@@ -306,16 +282,32 @@ fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The files that a path means: itself, or all known ones in it if it is a folder
-/// or missing. Says whose history is damaged, and whether one was.
+/// Whether a path is a folder, or was one: it is gone, and there are known files
+/// that lay in it.
+pub(crate) fn is_folder(harness: &Harness, path: &Path) -> Result<bool, Failure> {
+    if path.symlink_metadata().is_ok() {
+        return Ok(path.is_dir());
+    }
+    let real = harness.file(without_slash(path)).real_path()?;
+    let (targets, _) = harness.targets(Some(&real))?;
+    Ok(targets.iter().any(|target| *target != real))
+}
+
+/// `folder/` as `folder`: one that is gone is no folder.
+fn without_slash(path: &Path) -> PathBuf {
+    path.components().collect()
+}
+
+/// The files that a path means: itself, or all known ones in it if it is a folder,
+/// or was one. Says whose history is damaged, and whether one was.
 pub(crate) fn targets(
     harness: &Harness,
     path: Option<&Path>,
 ) -> Result<(Vec<PathBuf>, bool), Failure> {
-    if let Some(path) = path.filter(|path| !path.is_dir()) {
-        return Ok((vec![path.to_owned()], false));
+    match path {
+        Some(path) if !is_folder(harness, path)? => Ok((vec![path.to_owned()], false)),
+        path => known_targets(harness, path),
     }
-    known_targets(harness, path)
 }
 
 /// All known files, or those that are or lie in a path, which need not exist.
@@ -323,7 +315,7 @@ pub(crate) fn known_targets(
     harness: &Harness,
     path: Option<&Path>,
 ) -> Result<(Vec<PathBuf>, bool), Failure> {
-    let (targets, problems) = harness.targets(path)?;
+    let (targets, problems) = harness.targets(path.map(without_slash).as_deref())?;
     let trouble = !problems.is_empty();
     for problem in problems {
         Failure::from(problem).report();
@@ -331,25 +323,73 @@ pub(crate) fn known_targets(
     Ok((targets, trouble))
 }
 
-/// Looks whether something other than ccpar wrote a file that is known, and says
-/// so where lines were swallowed. That this fails is no reason to do nothing.
-pub(crate) fn settle(file: &SharedFile<'_>) {
-    if let Some(record) = settle_quietly(file) {
-        report::outside(file.path(), &record);
+/// The session that an id names, or the beginning of one, among those that wrote
+/// known files.
+pub(crate) fn session(harness: &Harness, given: &str) -> Result<String, Failure> {
+    let (targets, _) = harness.targets(None)?;
+    let mut fit = BTreeSet::new();
+    // What cannot be read is said by who looks at it.
+    for history in targets.iter().map(|target| History::new(harness.root(), target)) {
+        let records = history.records().unwrap_or_default();
+        let sessions = records.effective().filter_map(|record| record.session.as_deref());
+        let fits = sessions.filter(|id| !given.is_empty() && id.starts_with(given));
+        fit.extend(fits.map(str::to_owned));
     }
+    if fit.len() == 1 || fit.contains(given) {
+        return Ok(fit.take(given).or_else(|| fit.pop_first()).unwrap_or_default());
+    }
+    let shown = output::line(given.as_bytes());
+    if fit.is_empty() {
+        return Err(Failure::new(format!("no session `{shown}` has written a known file"))
+            .with_hint("see who has with: ccpar log"));
+    }
+    let some: Vec<String> = fit.iter().take(5).map(|id| output::line(id.as_bytes())).collect();
+    let more = if fit.len() > some.len() { ", …" } else { "" };
+    let all = output::count(fit.len(), "session");
+    Err(Failure::new(format!("`{shown}` begins the ids of {all}: {}{more}", some.join(", "))))
+}
+
+/// Looks whether something other than ccpar wrote a file that is known, and says
+/// so where lines were swallowed. That this fails is said, and no reason to do
+/// nothing: whether it could look is for who would call all well.
+pub(crate) fn settle(file: &SharedFile<'_>) -> bool {
+    settle_with(file, |record| report::outside(file.path(), record))
 }
 
 /// The same for a verb that says itself what was swallowed.
-pub(crate) fn settle_quietly(file: &SharedFile<'_>) -> Option<Box<Record>> {
+pub(crate) fn settle_quietly(file: &SharedFile<'_>) -> bool {
+    settle_with(file, |_| {})
+}
+
+/// The history that a path had of its own, if it leads through a link now: what
+/// its path means is then another file.
+pub(crate) fn before_link(file: &SharedFile<'_>) -> Option<History> {
+    file.before_link().ok().flatten()
+}
+
+/// Says so where a path leads through a link and had a history of its own, with the
+/// way to that.
+fn note_link(file: &SharedFile<'_>) {
+    if let (Some(own), Ok(real)) = (before_link(file), file.real_path()) {
+        let (note, away) = report::link(own.target(), &real);
+        output::note(format!("`{}` {note}, and this is about that", output::path(file.path())));
+        let word = output::shell_word(own.target().as_os_str());
+        output::hint(format!("see what it was itself with: {away} && ccpar log {word}"));
+    }
+}
+
+fn settle_with(file: &SharedFile<'_>, tell: impl FnOnce(&Record)) -> bool {
+    note_link(file);
     let known = || Ok::<_, Error>(!file.history()?.recent(1)?.is_empty());
     match known().and_then(|known| if known { file.settle() } else { Ok(Settled::Known) }) {
-        Ok(Settled::Outside(record)) => Some(record),
-        Ok(Settled::Known | Settled::Busy) => None,
+        Ok(Settled::Outside(record)) => tell(&record),
+        Ok(Settled::Known | Settled::Busy) => {}
         Err(error) => {
             Failure::from(error).report();
-            None
+            return false;
         }
     }
+    true
 }
 
 /// Splits `path@version` where there is a version; a name may hold an `@` of its

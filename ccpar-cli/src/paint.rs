@@ -25,6 +25,14 @@ pub(crate) struct Paint {
 }
 
 impl Paint {
+    /// For a program: text as it is.
+    pub(crate) const PLAIN: Paint = Paint { colour: false, terminal: false };
+
+    /// Plain if that is JSON, which is for programs wherever it goes.
+    pub(crate) fn stdout_or_json(json: bool) -> Paint {
+        if json { Paint::PLAIN } else { Paint::stdout() }
+    }
+
     pub(crate) fn stdout() -> Paint {
         let colour = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
         Paint { colour, terminal: io::IsTerminal::is_terminal(&io::stdout()) }
@@ -98,24 +106,22 @@ impl Paint {
 mod tests {
     use super::*;
 
-    const PLAIN: Paint = Paint { colour: false, terminal: false };
-
     #[test]
     fn a_diff_reads_as_diff_u_writes_it() {
-        let diff = PLAIN.diff(["a", "b"], b"1\n2\n3\n", b"1\nx\n3");
+        let diff = Paint::PLAIN.diff(["a", "b"], b"1\n2\n3\n", b"1\nx\n3");
         let expected = "--- a\n+++ b\n@@ -1,3 +1,3 @@\n 1\n-2\n-3\n+x\n+3\n\\ No newline at end of \
                         file\n";
         assert_eq!(String::from_utf8(diff).unwrap(), expected);
-        let created = PLAIN.diff(["a", "b"], b"", b"1\n");
+        let created = Paint::PLAIN.diff(["a", "b"], b"", b"1\n");
         assert_eq!(created, b"--- a\n+++ b\n@@ -0,0 +1 @@\n+1\n");
-        assert!(PLAIN.diff(["a", "b"], b"x", b"x").is_empty());
+        assert!(Paint::PLAIN.diff(["a", "b"], b"x", b"x").is_empty());
     }
 
     #[test]
     fn a_terminal_sees_no_control_characters_and_a_pipe_sees_the_bytes() {
         let old = b"";
         let text = b"\x1b[31mred\xff\n";
-        assert!(PLAIN.diff(["a", "b"], old, text).ends_with(b"+\x1b[31mred\xff\n"));
+        assert!(Paint::PLAIN.diff(["a", "b"], old, text).ends_with(b"+\x1b[31mred\xff\n"));
         let seen = Paint { colour: false, terminal: true }.diff(["a", "b"], old, text);
         assert!(!seen.contains(&0x1b), "{seen:?}");
         let seen = Paint { colour: true, terminal: true }.diff(["a", "b"], old, b"x\n");

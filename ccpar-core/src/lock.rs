@@ -268,8 +268,17 @@ fn open(path: &Utf8Path) -> Result<(File, sys::FileId)> {
             sys::open_private(std_path, false)
         }
         done => done,
-    }
-    .context("open", path)?;
+    };
+    let file = match file {
+        Err(error) if is_refused(&error) => match sys::open_no_follow(std_path) {
+            Err(missing) if missing.kind() == io::ErrorKind::NotFound => {
+                Err(error).context("create", path)
+            }
+            // Whoever may only read it can hold it, and leaves no name in it.
+            done => done.context("open", path),
+        },
+        done => done.context("open", path),
+    }?;
     let metadata = file.metadata().context("examine", path)?;
     if !metadata.is_file() {
         return Err(Error::Target {
@@ -279,6 +288,11 @@ fn open(path: &Utf8Path) -> Result<(File, sys::FileId)> {
     }
     let id = sys::file_id(&metadata);
     Ok((file, id))
+}
+
+/// Whether a file may not be written, by its mode or its file system.
+fn is_refused(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
 }
 
 /// fd-lock lends a guard that borrows its file. Forgetting the guard keeps the

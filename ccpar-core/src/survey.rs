@@ -6,7 +6,7 @@
 //! `<root>/looked.jsonl`, one object a line. That file is a cache: who loses it
 //! looks again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -57,6 +57,10 @@ pub struct Findings {
     /// It does not exist any more; this is what its last record says.
     #[serde(skip_serializing_if = "is_default")]
     pub gone: Option<Box<Record>>,
+    /// Where its path leads now: a link took its place, or that of a folder above
+    /// it. What lies there is no part of its history.
+    #[serde(skip_serializing_if = "is_default")]
+    pub linked: Option<PathBuf>,
     /// Conflict copies that lie beside it.
     #[serde(skip_serializing_if = "is_default")]
     pub conflicts: Vec<PathBuf>,
@@ -92,6 +96,22 @@ impl Looked {
     /// Whether this look holds for files that look so now.
     fn holds(&self, file: Option<Stamp>, log: Option<Stamp>) -> bool {
         Some(self.log) == log && self.file == file
+    }
+}
+
+/// Folders in whose paths there is no link, asked for once each.
+#[derive(Default)]
+struct Straight(HashSet<PathBuf>);
+
+impl Straight {
+    /// Whether a path leads through no link, if what it names is none.
+    fn leads_to(&mut self, path: &Path) -> bool {
+        let Some(folder) = path.parent() else { return true };
+        let known = self.0.contains(folder);
+        if !known && !folder.ancestors().any(Path::is_symlink) {
+            self.0.insert(folder.to_owned());
+        }
+        known || self.0.contains(folder)
     }
 }
 
@@ -146,12 +166,15 @@ impl Harness {
         let mut changed = looked.len() != names.len();
         let mut states = Vec::with_capacity(names.len());
         let mut lines = Vec::with_capacity(text.len());
+        let mut straight = Straight::default();
         for name in names {
             let log = self.root().join("history").join(&name).join("log.jsonl");
             let last = looked.get(&name);
             if let Some(last) = last
                 && last.holds(stamp(&last.target), stamp(log.as_std_path()))
                 && last.found.conflicts.iter().all(|copy| copy.exists())
+                && straight.leads_to(&last.target)
+                && (last.file.is_some() || !last.target.is_symlink())
             {
                 let (target, found) = (last.target.clone(), last.found.clone());
                 states.push(State { target, outside: None, found, busy: false, problem: None });
@@ -233,6 +256,13 @@ impl Harness {
             busy: false,
             problem: None,
         };
+        if target.ancestors().any(Path::is_symlink) {
+            match self.behind_link(&history) {
+                Ok(found) => state.found = found,
+                Err(problem) => state.problem = Some(problem),
+            }
+            return Some((state, None));
+        }
         let settled = self.file(&target).settle();
         let looked = match settled.and_then(|settled| Ok((settled, self.findings(&history)?))) {
             Ok((settled, found)) => {
@@ -259,6 +289,14 @@ impl Harness {
         Some((state, looked))
     }
 
+    /// What there is to say of a target that a link took the place of: nothing of
+    /// what lies behind the link.
+    fn behind_link(&self, history: &History) -> Result<Findings> {
+        let linked = Some(self.file(history.target()).real_path()?);
+        let broken = history.records()?.broken.len();
+        Ok(Findings { linked, broken, ..Findings::default() })
+    }
+
     fn findings(&self, history: &History) -> Result<Findings> {
         let file = self.file(history.target());
         let records = history.records()?;
@@ -271,6 +309,7 @@ impl Harness {
             gone: head.filter(|head| head.version.is_absent()).cloned().map(Box::new),
             conflicts: file.conflict_copies()?,
             broken: records.broken.len(),
+            linked: None,
         })
     }
 }

@@ -43,6 +43,15 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf> {
     Err(Error::Target { path, problem: "is a chain of links without an end".to_owned() })
 }
 
+/// What a path may have meant before a link took its place, or that of a folder
+/// above it: no link followed, and none but in its last component.
+pub(crate) fn unfollowed(path: &Path) -> Result<Vec<PathBuf>> {
+    let path = std::path::absolute(path).context("resolve", path)?;
+    let parent = path.parent().and_then(|parent| fs::canonicalize(parent).ok());
+    let beside = parent.zip(path.file_name()).map(|(parent, name)| parent.join(name));
+    Ok([Some(path), beside].into_iter().flatten().collect())
+}
+
 /// Resolves a folder of which the last parts may be missing.
 fn existing(dir: &Path) -> Result<PathBuf> {
     match fs::canonicalize(dir) {

@@ -7,6 +7,7 @@ use ccpar_core::history::{How, Record};
 use clap::Args;
 use serde::Serialize;
 
+use crate::commands::report;
 use crate::context::{self, Identity};
 use crate::exit::{Exit, Failure};
 use crate::output;
@@ -50,7 +51,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let harness = context::reading(&Identity::default())?;
     let (path, at) = context::path_maybe_at(&arguments.path);
     let file = harness.file(&path);
-    context::settle(&file);
+    // A version that is named is what it is.
+    let trouble = !context::settle(&file) && at.is_none();
     let history = file.history()?;
     let parsed = history.records()?;
     let mut records: Vec<&Record> = parsed.effective().collect();
@@ -63,9 +65,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         records.truncate(last.map_or(0, |last| last + 1));
     }
     if records.is_empty() {
-        let path = output::path(&path);
-        output::say(format!("`{path}` has no history: ccpar has never read or written it"));
-        return Ok(Exit::Done);
+        if !trouble {
+            output::say(report::no_history(&path));
+        }
+        return Ok(if trouble { Exit::Trouble } else { Exit::Done });
     }
     let mut gaps = 0;
     let mut steps = Vec::new();
@@ -81,13 +84,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let told = blame(steps);
     let paint = Paint::stdout();
     let who = |record: &Record| {
-        let name = match (&record.session, &record.branch) {
-            (Some(session), Some(branch)) => format!("{session} on {branch}"),
-            (Some(name), None) => name.clone(),
-            (None, Some(branch)) => format!("on {branch}"),
-            (None, None) => record.how.to_string(),
-        };
-        let name = output::line(name.as_bytes());
+        let name = report::author(record).unwrap_or_else(|| record.how.to_string());
         match name.char_indices().nth(WHO_MAX) {
             Some((cut, _)) => format!("{}…", &name[..cut]),
             None => name,
@@ -125,5 +122,5 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             "the contents of {gaps} are no longer kept: a line of theirs is told as the next version's"
         ));
     }
-    Ok(Exit::Done)
+    Ok(if trouble { Exit::Trouble } else { Exit::Done })
 }

@@ -6,6 +6,7 @@ use ccpar_core::{SharedFile, Version};
 use clap::Args;
 use serde::Serialize;
 
+use crate::commands::report;
 use crate::context::{self, Identity};
 use crate::exit::{Exit, Failure};
 use crate::output;
@@ -45,7 +46,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let harness = context::reading(&Identity::default())?;
     let (path, from) = context::path_maybe_at(&arguments.from);
     let file = harness.file(&path);
-    context::settle(&file);
+    // A version that is named is what it is, and so is what stands there now.
+    let trouble = !context::settle(&file) && from.is_none();
     let to = arguments.to.as_deref().map(|to| file.find(to.trim_start_matches('@'))).transpose()?;
     let (from, from_name) = match from {
         Some(name) => (file.find(&name)?, name),
@@ -55,13 +57,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         let name = arguments.to.as_deref().unwrap_or_default().trim_start_matches('@');
         (file.version(to)?, to, name.to_owned())
     } else {
-        let now = file.look()?;
+        let now = file.look_only()?;
         let version = now.version();
         (now.into_content(), version, "now".to_owned())
     };
     let name = output::path(&path);
     let names = [format!("{name}@{from_name}"), format!("{name}@{to_name}")];
-    let diff = Paint::stdout().diff([&names[0], &names[1]], &file.version(from)?, &new);
+    let diff = Paint::stdout_or_json(arguments.json).diff(
+        [&names[0], &names[1]],
+        &file.version(from)?,
+        &new,
+    );
     if arguments.json {
         let path = path.to_string_lossy().into_owned();
         let diff = String::from_utf8_lossy(&diff).into_owned();
@@ -69,7 +75,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     } else {
         output::text(&diff)?;
     }
-    Ok(Exit::Done)
+    Ok(if trouble { Exit::Trouble } else { Exit::Done })
 }
 
 /// What stood there before the newest version, or before the one that is named.
@@ -80,10 +86,7 @@ fn newest_change(file: &SharedFile<'_>, to: Option<Version>) -> Result<(Version,
         .rev()
         .find(|record| to.is_none_or(|to| to == record.version) && changes(record));
     let Some(newest) = newest else {
-        let path = output::path(file.path());
-        return Err(Failure::new(format!(
-            "`{path}` has no history: nothing changed that is known"
-        )));
+        return Err(Failure::new(report::no_history(file.path())));
     };
     let before = newest.parents.first().copied().unwrap_or(Version::ABSENT);
     Ok((before, before.short()))

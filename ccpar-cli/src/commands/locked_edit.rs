@@ -6,7 +6,7 @@ use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use ccpar_core::Harness;
+use ccpar_core::{Error, Harness};
 use clap::Args;
 
 use crate::commands::report;
@@ -43,8 +43,24 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let harness = arguments.claimed.apply(harness);
     let file = harness.file(&arguments.path);
     context::decline_foreign(&file)?;
-    let commit = file.update(|text| filter(&harness, &arguments.command, text))?;
+    let edit = |text: &[u8]| filter(&harness, &arguments.command, text).map_err(Undone::Filter);
+    let commit = file.update(edit).map_err(|undone| match undone {
+        Undone::Filter(failure) => failure,
+        Undone::Write(error) => context::failed_write(&harness, error, Keeping::WAY_ROUND),
+    })?;
     Ok(report::commit(&arguments.path, &commit, arguments.writing.how.json))
+}
+
+/// Why an edit was not done.
+enum Undone {
+    Filter(Failure),
+    Write(Error),
+}
+
+impl From<Error> for Undone {
+    fn from(error: Error) -> Undone {
+        Undone::Write(error)
+    }
 }
 
 /// Runs the filter on files without a name rather than pipes: whatever it

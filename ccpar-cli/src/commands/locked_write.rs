@@ -77,7 +77,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         },
     };
     let commit = if arguments.append { file.append(&text) } else { file.commit(&text, &options) };
-    let commit = commit.map_err(|error| context::failed_write(&harness, error))?;
+    let commit =
+        commit.map_err(|error| context::failed_write(&harness, error, Keeping::WAY_ROUND))?;
     Ok(report::commit(path, &commit, arguments.writing.how.json))
 }
 

@@ -7,6 +7,7 @@ use ccpar_core::{Harness, Version};
 use clap::Args;
 use serde::Serialize;
 
+use crate::commands::report;
 use crate::context::{self, Identity};
 use crate::exit::{Exit, Failure};
 use crate::paint::{self, Paint};
@@ -30,7 +31,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TIME", value_parser = when::ago)]
     since: Option<u64>,
 
-    /// Only versions by this session
+    /// Only versions by this session: its id, or as much of it as names no other
     #[arg(long, value_name = "ID")]
     session: Option<String>,
 
@@ -66,12 +67,21 @@ struct Entry<'a> {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let harness = context::reading(&Identity::default())?;
+    let session = arguments.session.as_deref();
+    let session = session.map(|given| context::session(&harness, given)).transpose()?;
     let (targets, mut trouble) = context::targets(&harness, arguments.path.as_deref())?;
-    let alone = arguments.path.as_deref().filter(|path| !path.is_dir());
+    let alone = arguments.path.as_deref();
+    let alone = alone.filter(|path| matches!(&targets[..], [target] if target == path));
     let mut histories = Vec::new();
     for target in &targets {
         let file = harness.file(target);
-        context::settle(&file);
+        // Among others each is what it was itself.
+        let own = context::before_link(&file).filter(|_| alone.is_none());
+        if let Some(own) = own {
+            histories.push((target, own));
+            continue;
+        }
+        trouble |= !context::settle(&file);
         histories.push((target, file.history()?));
     }
     let mut entries = Vec::new();
@@ -89,12 +99,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         }
     }
     let nothing_known = entries.is_empty();
-    entries.retain(|entry| arguments.wants(&entry.record));
+    entries.retain(|entry| arguments.wants(&entry.record, session.as_deref()));
     if alone.is_none() {
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.record.time));
     }
     entries.truncate(arguments.most.unwrap_or(usize::MAX));
-    let paint = Paint::stdout();
+    let paint = Paint::stdout_or_json(arguments.json);
     let mut text = Vec::new();
     for entry in &entries {
         let patch = arguments.patch.then(|| entry.patch(paint)).transpose()?;
@@ -116,10 +126,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     output::text(&text)?;
     match (alone, nothing_known) {
         (Some(path), true) if !trouble => {
-            let path = output::path(path);
-            output::say(format!("`{path}` has no history: ccpar has never read or written it"));
+            output::say(report::no_history(path));
         }
-        (None, true) if !trouble => output::say("no file has a history yet"),
+        (None, true) if !trouble => match arguments.path.as_deref().map(output::path) {
+            Some(folder) => output::say(format!("no file in `{folder}` has a history")),
+            None => output::say("no file has a history yet"),
+        },
         (_, false) if entries.is_empty() => output::say("no version is as asked for"),
         _ => {}
     }
@@ -149,9 +161,9 @@ fn records(
 }
 
 impl Arguments {
-    fn wants(&self, record: &Record) -> bool {
+    fn wants(&self, record: &Record, session: Option<&str>) -> bool {
         self.since.is_none_or(|since| record.time >= since)
-            && self.session.as_ref().is_none_or(|id| record.session.as_ref() == Some(id))
+            && session.is_none_or(|id| record.session.as_deref() == Some(id))
     }
 }
 
@@ -161,12 +173,6 @@ impl Entry<'_> {
         let lines = record
             .lines
             .map_or_else(String::new, |(added, removed)| format!("+{added} -{removed}"));
-        let who = match (&record.session, &record.branch) {
-            (Some(session), Some(branch)) => format!("{session} on {branch}"),
-            (Some(name), None) => name.clone(),
-            (None, Some(branch)) => format!("on {branch}"),
-            (None, None) => String::new(),
-        };
         let mut row = format!(
             "{}  {}  {}  {:<8} {:<9} {}",
             paint.text(paint::PLACE, format_args!("{:>4}", record.n)),
@@ -174,7 +180,7 @@ impl Entry<'_> {
             output::time(record.time),
             record.how,
             lines,
-            output::line(who.as_bytes()),
+            report::author(record).unwrap_or_default(),
         );
         if with_path {
             let path = output::short_path(self.target);

@@ -63,15 +63,24 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         return dismiss(&harness, arguments);
     }
     let (targets, mut trouble) = context::targets(&harness, path)?;
+    let alone = matches!((&targets[..], path), ([target], Some(path)) if target == path);
     let (mut losses, paint) = (0, Paint::stdout());
     for target in &targets {
         let file = harness.file(target);
-        context::settle_quietly(&file);
+        // What lies behind a link is known by its own path.
+        if !alone && context::before_link(&file).is_some() {
+            continue;
+        }
+        let looked = context::settle_quietly(&file);
+        trouble |= !looked;
         let open = match file.losses() {
             Ok(open) => open,
             Err(error) => {
                 trouble = true;
-                Failure::from(error).report();
+                // Why it could not look is said.
+                if looked {
+                    Failure::from(error).report();
+                }
                 continue;
             }
         };

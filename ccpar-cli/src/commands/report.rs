@@ -15,17 +15,45 @@ const LINES: usize = 10;
 /// Who wrote what has no author of ours.
 pub(crate) const OUTSIDE: &str = "something other than ccpar";
 
-/// Who wrote a version, as far as it is known.
+/// The session and the branch that wrote a version, as far as they are known, for
+/// a column.
+pub(crate) fn author(record: &Record) -> Option<String> {
+    let name = match (&record.session, &record.branch) {
+        (Some(session), Some(branch)) => format!("{session} on {branch}"),
+        (Some(session), None) => session.clone(),
+        (None, Some(branch)) => format!("on {branch}"),
+        (None, None) => return None,
+    };
+    Some(output::line(name.as_bytes()))
+}
+
+/// Who wrote a version, as far as it is known, for a sentence.
 pub(crate) fn who(record: &Record) -> Option<String> {
-    let clean = |name: &str| output::line(name.as_bytes());
-    match (&record.session, &record.branch) {
-        (Some(session), Some(branch)) => {
-            Some(format!("session {} on {}", clean(session), clean(branch)))
-        }
-        (Some(session), None) => Some(format!("session {}", clean(session))),
-        (None, Some(branch)) => Some(format!("somebody on {}", clean(branch))),
-        (None, None) => record.pid.map(|pid| format!("pid {pid}")),
-    }
+    let kind = if record.session.is_some() { "session" } else { "somebody" };
+    author(record)
+        .map(|author| format!("{kind} {author}"))
+        .or_else(|| record.pid.map(|pid| format!("pid {pid}")))
+}
+
+/// That nothing is known of a file.
+pub(crate) fn no_history(path: &Path) -> String {
+    format!("`{}` has no history: ccpar has never read or written it", output::path(path))
+}
+
+/// That the path of a known file leads elsewhere now, and the command that puts
+/// the link away.
+pub(crate) fn link(target: &Path, to: &Path) -> (String, String) {
+    let link = target.ancestors().find(|part| part.is_symlink()).unwrap_or(target);
+    let to = output::short_path(to);
+    let note = if link == target {
+        format!("is a link now, to `{to}`")
+    } else {
+        format!("is `{to}` now, through the link `{}`", output::short_path(link))
+    };
+    let word = output::shell_word(link.as_os_str());
+    let mut aside = link.as_os_str().to_owned();
+    aside.push(".link");
+    (note, format!("mv {word} {}", output::shell_word(&aside)))
 }
 
 /// Says what something other than ccpar did to a file, where that is to be said.

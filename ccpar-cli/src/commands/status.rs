@@ -13,15 +13,15 @@ use crate::exit::{Exit, Failure};
 use crate::paint::{self, Paint};
 use crate::{output, when};
 
-/// How long a removed file is spoken of, in milliseconds.
+/// How long a removed file, or a link in its place, is spoken of, in milliseconds.
 const GONE: u64 = 7 * 24 * 3600 * 1000;
 
 /// Look at all known files, and say which need somebody
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Records what something other than ccpar wrote since the last look, and names
-lost lines, conflict copies, emptied, unparsable and removed files, each with
-the way back. Lists nothing that is in order.
+lost lines, conflict copies, emptied, unparsable and removed files, and links in
+their place, each with the way back. Lists nothing that is in order.
 
 Example: ccpar status")]
 pub(crate) struct Arguments {
@@ -83,6 +83,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(if trouble { Exit::Trouble } else { Exit::Done })
 }
 
+/// Whether the link in a path is one that is spoken of still.
+fn is_new(path: &Path, now: u64) -> bool {
+    let link = path.ancestors().find(|part| part.is_symlink());
+    let made = link.and_then(|link| link.symlink_metadata().ok()?.modified().ok());
+    let made = made.and_then(|made| made.duration_since(std::time::UNIX_EPOCH).ok());
+    made.is_none_or(|made| made.as_millis() + u128::from(GONE) > u128::from(now))
+}
+
 /// What there is to say about a target, and the way back.
 fn notes(state: &State, now: u64) -> Vec<(String, Option<String>)> {
     let word = output::shell_word(state.target.as_os_str());
@@ -101,6 +109,10 @@ fn notes(state: &State, now: u64) -> Vec<(String, Option<String>)> {
             None => format!("was removed, as seen {seen}"),
         };
         notes.push((note, Some(format!("ccpar restore {word}"))));
+    }
+    if let Some(to) = found.linked.as_deref().filter(|_| is_new(&state.target, now)) {
+        let (note, away) = report::link(&state.target, to);
+        notes.push((note, Some(format!("{away} && ccpar restore {word}"))));
     }
     if let Some(damage) = found.damage {
         notes.push((damage.to_string(), Some(format!("ccpar restore {word}"))));

@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use crate::support::{CCPAR, Home, run, there_is};
+use crate::faults::{mount_small, strace_works};
+use crate::support::{CCPAR, Home, run};
 
 /// Three versions of a note, and the folder of its history.
 fn with_history() -> (Home, String) {
@@ -136,7 +137,7 @@ fn prune_by_hand_and_by_config() {
 
 #[test]
 fn killed_at_each_call_of_a_prune_or_a_restore_the_rest_is_sound() {
-    if !crate::faults::strace_works() {
+    if !strace_works() {
         return;
     }
     for (call, words) in [
@@ -183,12 +184,7 @@ fn killed_at_each_call_of_a_prune_or_a_restore_the_rest_is_sound() {
 #[test]
 fn where_the_history_cannot_be_written_nothing_is_and_there_is_a_way_round() {
     let (home, _) = with_history();
-    if !cfg!(target_os = "linux") || !there_is("mount") {
-        return;
-    }
-    let mounted = home.sh("mount -t tmpfs -o size=64k none .claude/ccpar/history");
-    if mounted.code != 0 {
-        eprintln!("SKIPPED: no tmpfs can be mounted here: {}", mounted.stderr);
+    if !mount_small(&home, ".claude/ccpar/history", "64k") {
         return;
     }
     home.sh("head -c 60000 /dev/zero > .claude/ccpar/history/full || true").quiet();

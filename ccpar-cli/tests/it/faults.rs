@@ -1,21 +1,22 @@
 //! Every sync, rename and write fails once; the disk is full; the folder is
 //! read-only. The text is the old one or the new one, and the next run works.
 
+use std::path::Path;
 use std::process::Command;
 
-use crate::support::{CCPAR, Home, Ran, run, there_is};
+use crate::support::{CCPAR, Home, Ran, run, skip, there_is};
 
 const OLD: &str = "old text\n";
 const NEW: &str = "new text\n";
 
 pub(crate) fn strace_works() -> bool {
-    if !cfg!(target_os = "linux") || !there_is("strace") {
+    if !there_is("strace") {
         return false;
     }
     let works = Command::new("strace").args(["-o", "/dev/null", "true"]).status();
     let works = works.is_ok_and(|status| status.success());
     if !works {
-        eprintln!("SKIPPED: strace may not trace here");
+        skip("strace may not trace here");
     }
     works
 }
@@ -31,6 +32,18 @@ fn write_failing(home: &Home, call: &str, nth: u32, fault: &str) -> (Ran, bool) 
     let hit = home.text("trace").contains("(INJECTED)")
         || home.text("trace").contains("killed by SIGKILL");
     (ran, hit)
+}
+
+/// Mounts a file system of this size on a folder, where that can be done.
+pub(crate) fn mount_small(home: &Home, folder: &str, size: &str) -> bool {
+    let mounted = home.sh(&format!("mount -t tmpfs -o size={size} none {folder}"));
+    if mounted.code != 0 {
+        skip(&format!(
+            "no tmpfs can be mounted here: {}",
+            mounted.stderr.lines().next().unwrap_or_default()
+        ));
+    }
+    mounted.code == 0
 }
 
 fn fresh() -> Home {
@@ -115,13 +128,9 @@ fn killed_at_each_call_leaves_the_old_text_or_the_new() {
 
 #[test]
 fn a_full_disk_changes_nothing_and_is_said() {
-    if !cfg!(target_os = "linux") || !there_is("mount") {
-        return;
-    }
     let home = Home::new();
-    let mounted = home.sh("mkdir disk && mount -t tmpfs -o size=256k none disk");
-    if mounted.code != 0 {
-        eprintln!("SKIPPED: no tmpfs can be mounted here: {}", mounted.stderr);
+    home.sh("mkdir disk").quiet();
+    if !mount_small(&home, "disk", "256k") {
         return;
     }
     let write = |root: &str, text: &str| {
@@ -147,16 +156,40 @@ fn a_full_disk_changes_nothing_and_is_said() {
 fn a_read_only_folder_is_named_and_nothing_changes() {
     let home = Home::new();
     home.sh("mkdir folder; echo old > folder/notes.md; chmod 0555 folder").quiet();
-    let ran = home.pipe(&["locked-write", "folder/notes.md"], NEW);
-    // To root everything is writable.
-    if ran.code == 0 {
-        assert_eq!(home.text("folder/notes.md"), NEW);
-    } else {
+    if let Some(ran) = home.bound(&["locked-write", "folder/notes.md"], NEW) {
         let ran = ran.ended(2, "cannot create");
         assert!(ran.stderr.contains("folder"), "{ran:?}");
         assert_eq!(home.text("folder/notes.md"), "old\n");
     }
     home.sh("chmod 0755 folder").quiet();
+}
+
+#[test]
+fn where_the_root_cannot_be_written_there_is_a_way_round_while_there_is_a_lock() {
+    let home = fresh();
+    home.sh("chmod -R a-w .claude/ccpar").quiet();
+    let bound = |words: &[&str]| home.bound(words, NEW);
+    let Some(ran) = bound(&["locked-write", "notes.md"]) else { return };
+    ran.ended(2, "add: --no-history");
+    for (words, text) in
+        [(&["locked-write", "notes.md"][..], OLD), (&["locked-edit", "notes.md", "--", "cat"], NEW)]
+    {
+        bound(words).unwrap().ended(2, "nothing was written; to write all the same");
+        assert_eq!(home.text("notes.md"), text);
+        let words = [&words[..2], &["--no-history"], &words[2..]].concat();
+        bound(&words).unwrap().quiet();
+        assert_eq!(home.text("notes.md"), NEW);
+    }
+    let ran = bound(&["restore", "notes.md@1"]).unwrap().ended(2, "to put it back all the same");
+    home.sh(ran.stderr.trim_end().rsplit_once("replaces: ").unwrap().1);
+    assert_eq!(home.text("notes.md"), OLD);
+    // A lock that may only be read excludes others all the same.
+    let nested = ["lock", "notes.md", "--", "ccpar", "lock", "-n", "-E", "9", "notes.md", "true"];
+    bound(&nested).unwrap().ended(9, "still locked");
+    let ran = bound(&["locked-write", "other.md", "--no-history"]).unwrap();
+    ran.ended(2, "cannot create").ended(2, "or set CCPAR_ROOT to a folder that is");
+    assert!(!home.path("other.md").exists());
+    home.sh("chmod -R u+w .claude/ccpar").quiet();
 }
 
 #[test]
@@ -208,7 +241,8 @@ fn a_text_that_is_there_already_is_made_durable_all_the_same() {
 
 #[test]
 fn what_did_not_go_out_whole_was_not_seen() {
-    if !cfg!(target_os = "linux") {
+    if !Path::new("/dev/full").exists() {
+        skip("there is no /dev/full here");
         return;
     }
     let home = Home::new();

@@ -2,19 +2,19 @@
 
 use serde_json::Value;
 
-use crate::support::{CCPAR, Home, Ran, run};
+use crate::support::{CCPAR, Home, run};
 
-fn json(text: &str) -> Vec<Value> {
+pub(crate) fn json(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// A write by a session, which is merged if it has read.
-fn write(home: &Home, path: &str, session: &str, text: &str) {
+pub(crate) fn write(home: &Home, path: &str, session: &str, text: &str) {
     home.pipe(&["locked-write", path, "--session", session], text).quiet();
 }
 
 /// Milliseconds that pass, so that times differ.
-fn tick() {
+pub(crate) fn tick() {
     std::thread::sleep(std::time::Duration::from_millis(3));
 }
 
@@ -189,80 +189,114 @@ fn status_names_what_needs_somebody_and_nothing_else() {
 }
 
 #[test]
-fn a_folder_goes_back_to_a_time_with_all_that_was_deleted_in_it() {
-    let home = Home::new();
-    for n in 0..23 {
-        write(&home, &format!("memory/n{n}.md"), "s", &format!("note {n}\n"));
-    }
-    write(&home, "other.md", "s", "other\n");
-    tick();
-    let at = home.sh("date -u +%FT%T.%NZ").quiet();
-    tick();
-    write(&home, "memory/new.md", "s", "new\n");
-    home.write("memory/n1.md", "changed\n");
-    home.write("other.md", "changed\n");
-    home.sh("rm memory/n[2-9].md memory/n1?.md memory/n2?.md").quiet();
-    let restore = |more: &[&str]| -> Ran {
-        home.ccpar(&[&["restore", "memory", "--at", at.trim()], more].concat())
-    };
-    let dry = restore(&["--dry-run"]).ended(0, "created since then: 1 file (memory/new.md)");
-    assert_eq!(dry.stdout.lines().count(), 22, "{dry:?}");
-    assert!(dry.stdout.contains("would restore +1 -1     memory/n1.md\n"), "{dry:?}");
-    assert_eq!(home.text("memory/n1.md"), "changed\n");
-    let objects = json(&restore(&["--dry-run", "--json"]).stdout);
-    assert_eq!(objects.iter().filter(|object| object["dry_run"] == true).count(), 22);
-    // The folder itself may be gone too.
-    home.sh("mv memory/new.md . && rm -r memory && mkdir memory && mv new.md memory").quiet();
-    home.sh("rm memory/new.md; rmdir memory").quiet();
-    let done = restore(&[]);
-    assert_eq!((done.code, done.stdout.lines().count()), (0, 23), "{done:?}");
-    for n in 0..23 {
-        assert_eq!(home.text(&format!("memory/n{n}.md")), format!("note {n}\n"));
-    }
-    assert_eq!(home.text("other.md"), "changed\n");
-    restore(&[]).ended(0, "nothing to put back");
-    // What it replaced is there still.
-    assert_eq!(home.ccpar(&["show", "memory/n1.md@2"]).quiet(), "changed\n");
-    home.ccpar(&["restore", "memory"]).ended(2, "is a folder, and no time is named");
-    home.ccpar(&["restore", "nope", "--at", "1h"]).ended(2, "no file in `nope` has a history");
-}
-
-#[test]
-fn what_a_session_wrote_is_taken_back_everywhere() {
-    let home = Home::new();
-    for session in ["s", "t"] {
-        home.ccpar(&["locked-read", "n.md", "--session", session]);
-    }
-    write(&home, "n.md", "t", "one\n");
-    home.ccpar(&["locked-read", "n.md", "--session", "s"]).quiet();
-    write(&home, "n.md", "s", "bad\none\n");
-    home.ccpar(&["locked-read", "n.md", "--session", "t"]).quiet();
-    write(&home, "n.md", "t", "bad\none\ngood\n");
-    write(&home, "created.md", "s", "x\n");
-    let dry = home.ccpar(&["restore", "--session", "s", "--dry-run"]).quiet();
-    assert!(dry.contains("would remove  +0 -1     created.md\n"), "{dry}");
-    assert!(dry.contains("would restore +0 -1     n.md\n"), "{dry}");
-    assert_eq!(home.text("n.md"), "bad\none\ngood\n");
-    let done = home.ccpar(&["restore", "--session", "s"]).quiet();
-    assert!(done.contains("put back      +0 -1     n.md\n"), "{done}");
-    assert_eq!(home.text("n.md"), "one\ngood\n");
-    assert!(!home.path("created.md").exists());
-    home.ccpar(&["restore", "--session", "s"]).ended(0, "nothing to put back");
-    home.ccpar(&["restore", "n.md", "--session", "nobody"]).ended(0, "nothing to put back");
-}
-
-#[test]
-fn restore_of_one_version_can_be_tried_first() {
+fn what_only_shows_works_where_the_history_cannot_be_written() {
     let home = Home::new();
     for text in ["one\n", "two\n"] {
-        home.pipe(&["locked-write", "n.md"], text).quiet();
+        write(&home, "n.md", "s", text);
     }
-    let dry = home.ccpar(&["restore", "n.md@1", "--dry-run"]).quiet();
-    assert_eq!(dry, "would restore +1 -1     n.md\n");
-    assert_eq!(home.text("n.md"), "two\n");
-    home.ccpar(&["restore", "no.md"]).ended(2, "has never read or written it");
-    home.ccpar(&["restore", "n.md@7"]).ended(2, "newest is 2");
-    home.ccpar(&["restore"]).ended(2, "required");
+    home.write("n.md", "two\nthree\n");
+    home.sh("chmod -R a-w .claude/ccpar").quiet();
+    for (words, shown) in [
+        (&["diff", "n.md@2"][..], " two\n+three\n"),
+        (&["restore", "n.md@1", "--dry-run"], "would restore +1 -2     n.md\n"),
+        (&["restore", "n.md", "--at", "0s", "--dry-run"], "would restore +0 -1     n.md\n"),
+        (&["restore", "--session", "s", "--dry-run"], "would restore +0 -1     n.md\n"),
+    ] {
+        let Some(ran) = home.bound(words, "") else { break };
+        // That it could not be recorded is said.
+        let ran = ran.ended(0, "cannot open");
+        assert!(ran.stdout.ends_with(shown), "{words:?}: {ran:?}");
+    }
+    home.sh("chmod -R u+w .claude/ccpar").quiet();
+}
+
+#[test]
+fn what_could_not_be_looked_at_is_not_called_well() {
+    // A target that cannot be read, and one of which nothing can be written down.
+    for change in ["chmod 000 n.md", "echo more >> n.md; chmod -R a-w .claude/ccpar"] {
+        let home = Home::new();
+        write(&home, "n.md", "s", "one\n");
+        home.sh(change).quiet();
+        for words in [
+            &["lost"][..],
+            &["lost", "n.md"],
+            &["log"],
+            &["log", "n.md"],
+            &["blame", "n.md"],
+            &["diff", "n.md"],
+            &["restore", "n.md"],
+            &["restore", "--lost", "n.md", "--dry-run"],
+            &["status"],
+        ] {
+            let Some(ran) = home.bound(words, "") else { break };
+            let said = if words == ["status"] { "1 to look at" } else { "cannot " };
+            let ran = ran.ended(2, said);
+            for well in ["nothing is lost", "in order", "no history"] {
+                assert!(!ran.stderr.contains(well), "{change} {words:?}: {ran:?}");
+            }
+        }
+        home.sh("chmod -R u+rw .claude/ccpar n.md").quiet();
+    }
+}
+
+#[test]
+fn in_a_folder_that_is_gone_the_losses_are_found() {
+    let home = Home::new();
+    home.pipe(&["locked-write", "m/n.md"], "a\n").quiet();
+    write(&home, "m/n.md", "ada", "a\nfrom ada\n");
+    home.write("m/n.md", "a\nmine\n");
+    home.ccpar(&["lost", "m"]).ended(0, "ccpar restore --lost");
+    home.sh("rm -r m").quiet();
+    for folder in ["m", "m/"] {
+        let ran = home.ccpar(&["lost", folder]).ended(0, "ccpar restore --lost");
+        assert!(ran.stdout.ends_with("    from ada\n"), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_file_that_a_link_took_the_place_of_is_not_forgotten() {
+    let home = Home::new();
+    for name in ["a.md", "b.md", "memory/n.md", "gone.md"] {
+        for n in 1..=2 {
+            write(&home, name, "s", &format!("{name} {n}\n"));
+        }
+    }
+    home.sh("rm gone.md").quiet();
+    home.ccpar(&["status"]).ended(0, "1 to look at");
+    // Only what has not changed for a while is told by its stamp.
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    home.ccpar(&["status"]).ended(0, "1 to look at");
+    home.sh("rm a.md; ln -s b.md a.md; ln -s b.md gone.md").quiet();
+    home.sh("mv memory moved && ln -s moved memory").quiet();
+    for _ in 0..2 {
+        let ran = home.ccpar(&["status"]).ended(0, "4 known files, 3 to look at");
+        for said in [
+            "a.md\n    is a link now, to `b.md`\n        mv ",
+            "gone.md\n    is a link now, to `b.md`\n",
+            "memory/n.md\n    is `moved/n.md` now, through the link `memory`\n",
+        ] {
+            assert!(ran.stdout.contains(said), "{said}: {ran:?}");
+        }
+    }
+    let objects = json(&home.ccpar(&["status", "--json"]).quiet());
+    assert!(objects[0]["linked"].as_str().unwrap().ends_with("/b.md"), "{objects:?}");
+    // Among all files each is what it was itself.
+    assert_eq!(home.ccpar(&["log"]).quiet().matches("a.md").count(), 2);
+    home.ccpar(&["log", "memory"]).ended(0, "no file in `memory` has a history");
+    let said = "note: `a.md` is a link now, to `b.md`";
+    assert_eq!(home.ccpar(&["show", "a.md@1"]).ended(0, said).stdout, "b.md 1\n");
+    let text = home.text("b.md");
+    home.ccpar(&["restore", "a.md@1"]).ended(2, "`a.md` is a link now, to `b.md`");
+    home.ccpar(&["restore", ".", "--at", "0s"]).ended(0, "links now: 3 files (");
+    assert_eq!(home.text("b.md"), text);
+    let ran = home.ccpar(&["log", "a.md"]).ended(0, said);
+    let own = home.sh(ran.stderr.trim_end().rsplit_once("with: ").unwrap().1);
+    assert_eq!(own.stdout.lines().count(), 3, "{own:?}");
+    home.ccpar(&["restore", "a.md"]).ended(0, "was in order");
+    assert_eq!((home.text("a.md"), home.text("b.md")), ("a.md 2\n".to_owned(), text));
+    // A link that was always one is not spoken of.
+    home.sh("ln -s b.md always.md").quiet();
+    home.ccpar(&["log", "always.md"]).quiet();
 }
 
 #[test]
@@ -290,7 +324,21 @@ fn colour_is_for_terminals_alone() {
         let ran = home.ccpar(words);
         assert!(!ran.stdout.contains('\u{1b}') && !ran.stderr.contains('\u{1b}'), "{ran:?}");
     }
-    let mut command = home.command(CCPAR);
-    let ran = run(command.args(["diff", "my notes.md@1"]).env("CLICOLOR_FORCE", "1"), b"");
+    let forced =
+        |words: &[&str]| run(home.command(CCPAR).args(words).env("CLICOLOR_FORCE", "1"), b"");
+    for words in [
+        &["log", "my notes.md", "-p"][..],
+        &["diff", "my notes.md@1"],
+        &["blame", "my notes.md"],
+        &["lost", "my notes.md"],
+        &["restore", "my notes.md@1", "--dry-run"],
+        &["status"],
+    ] {
+        let objects = json(&forced(&[words, &["--json"]].concat()).stdout);
+        assert!(!objects.is_empty(), "{words:?}");
+        let plain = objects.iter().all(|object| !object.to_string().contains("\\u001b"));
+        assert!(plain, "{words:?}: {objects:?}");
+    }
+    let ran = forced(&["diff", "my notes.md@1"]);
     assert!(ran.stdout.contains("\u{1b}[32m+mine\u{1b}[0m"), "{ran:?}");
 }

@@ -8,6 +8,7 @@ mod history;
 mod locking;
 mod merging;
 mod readme;
+mod restoring;
 mod sessions;
 mod soak;
 mod support;

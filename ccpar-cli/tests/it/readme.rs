@@ -1,6 +1,6 @@
 //! Each block of shell and Python in the README works as it stands there, in its order.
 
-use crate::support::{Home, there_is};
+use crate::support::{Home, skip, there_is};
 
 #[test]
 fn the_blocks_of_shell_and_python_work_as_they_stand() {
@@ -39,7 +39,7 @@ fn the_examples_do_what_they_say() {
     let example = |name: &str, words: &[&str]| {
         let path = target.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
         if !path.exists() {
-            eprintln!("SKIPPED: example {name} is not built: run `cargo test` for the workspace");
+            skip(&format!("{name} is not built: run `cargo test` for the workspace"));
             return None;
         }
         Some(crate::support::run(home.command(path).args(words), b"").quiet())

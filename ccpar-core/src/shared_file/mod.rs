@@ -77,6 +77,18 @@ impl<'h> SharedFile<'h> {
         Ok(History::new(self.harness.root(), &self.real_path()?))
     }
 
+    /// The versions that the path itself had, before a link took its place or that
+    /// of a folder above it. `None` if it had none, or leads through no link.
+    pub fn before_link(&self) -> Result<Option<History>> {
+        for own in target::unfollowed(&self.path)? {
+            let history = History::new(self.harness.root(), &own);
+            if own.ancestors().any(Path::is_symlink) && !history.recent(1)?.is_empty() {
+                return Ok(Some(history));
+            }
+        }
+        Ok(None)
+    }
+
     /// The file that the target's lock is on, for scripts that use flock(1)
     /// themselves.
     pub fn lock_path(&self) -> Result<camino::Utf8PathBuf> {
@@ -104,7 +116,8 @@ impl<'h> SharedFile<'h> {
         Ok(snapshot)
     }
 
-    /// Reads the target, and notes nothing of it.
+    /// Reads the target and keeps its content, and notes nothing of it: what was
+    /// read can be the base of a text.
     pub fn look(&self) -> Result<Snapshot> {
         let real = self.real_path()?;
         let found = atomic::read(&real)?;
@@ -116,8 +129,8 @@ impl<'h> SharedFile<'h> {
         Ok(Snapshot { content: found.map(|found| found.content).unwrap_or_default(), version })
     }
 
-    /// Reads the target and keeps nothing of it.
-    pub(crate) fn look_only(&self) -> Result<Snapshot> {
+    /// Reads the target and keeps nothing of it: writes nowhere.
+    pub fn look_only(&self) -> Result<Snapshot> {
         let found = atomic::read(&self.real_path()?)?;
         let version = found.as_ref().map_or(Version::ABSENT, |found| Version::of(&found.content));
         Ok(Snapshot { content: found.map(|found| found.content).unwrap_or_default(), version })

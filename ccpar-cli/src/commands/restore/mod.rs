@@ -1,17 +1,19 @@
 //! `ccpar restore`
 
+mod plan;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use ccpar_core::diff::{Sign, hunks};
-use ccpar_core::{Harness, Outcome, SharedFile, Version};
+use ccpar_core::{Error, Harness, Outcome, SharedFile, Version};
 use clap::Args;
-use serde::Serialize;
+
+use plan::{Left, Planned, Step, back_from, back_to, plan};
 
 use crate::commands::report;
 use crate::context::{self, Claimed, HowToWrite, Identity};
 use crate::exit::{Exit, Failure};
-use crate::paint::{self, Paint};
+use crate::paint::Paint;
 use crate::{output, when};
 
 /// Put back what was there: a version, a time, lost lines, a file that is gone
@@ -39,7 +41,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TIME", value_parser = when::ago, conflicts_with_all = ["lost", "session"])]
     at: Option<u64>,
 
-    /// Take back what this session wrote, keeping what others wrote since then
+    /// Take back what this session wrote, keeping what others wrote since then: its
+    /// id, or as much of it as names no other
     #[arg(long, value_name = "ID", conflicts_with = "lost")]
     session: Option<String>,
 
@@ -61,9 +64,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         return restore_lost(&harness, path, arguments);
     }
     match (&arguments.what, arguments.at, &arguments.session) {
-        (what, None, Some(session)) => {
+        (what, None, Some(given)) => {
+            let session = context::session(&harness, given)?;
+            if session != *given {
+                output::note(format!("this is session {}", output::line(session.as_bytes())));
+            }
             let targets = targets(&harness, what.as_deref().map(Path::new))?;
-            many(&harness, &targets, arguments, |file| back_from(file, session))
+            many(&harness, &targets, arguments, |file| back_from(file, &session))
         }
         (Some(what), Some(time), _) => {
             let targets = targets(&harness, Some(Path::new(what)))?;
@@ -79,7 +86,7 @@ fn restore_lost(harness: &Harness, path: &Path, arguments: &Arguments) -> Result
     context::decline_foreign(&file)?;
     let shown = output::path(path);
     if arguments.dry_run {
-        context::settle_quietly(&file);
+        let looked = context::settle_quietly(&file);
         let losses = file.losses()?;
         let lines: Vec<_> = losses.iter().flat_map(|loss| &loss.lines).collect();
         let mut text = Vec::new();
@@ -90,7 +97,7 @@ fn restore_lost(harness: &Harness, path: &Path, arguments: &Arguments) -> Result
         }
         output::text(&text)?;
         output::say(format!("`{shown}`: would put back {}", output::count(lines.len(), "line")));
-        return Ok(Exit::Done);
+        return Ok(if looked { Exit::Done } else { Exit::Trouble });
     }
     let (closed, commit) = file.restore_lost()?;
     match (closed, &commit.outcome) {
@@ -119,14 +126,22 @@ fn one(harness: &Harness, what: &OsString, arguments: &Arguments) -> Result<Exit
         }
         split => split,
     };
+    let shown = output::path(&path);
+    let word = output::shell_word(path.as_os_str());
+    if context::is_folder(harness, &path)? {
+        return Err(Failure::new(format!("`{shown}` is a folder, and no time is named"))
+            .with_hint(format!("ccpar restore {word} --at 10:30 --dry-run")));
+    }
     let file = harness.file(&path);
     context::decline_foreign(&file)?;
-    let shown = output::path(&path);
-    if path.is_dir() {
-        return Err(Failure::new(format!("`{shown}` is a folder, and no time is named"))
-            .with_hint(format!("ccpar restore {shown} --at 10:30 --dry-run")));
+    if let Some(own) = context::before_link(&file) {
+        let (note, away) = report::link(own.target(), &file.real_path()?);
+        return Err(Failure::new(format!(
+            "`{shown}` {note}, and had versions of its own: name the file that is meant"
+        ))
+        .with_hint(format!("to see those put the link away first: {away} && ccpar log {word}")));
     }
-    context::settle_quietly(&file);
+    let looked = context::settle_quietly(&file);
     let version = if let Some(version) = version {
         file.find(&version)?
     } else if let Some(good) = file.last_good()? {
@@ -134,18 +149,23 @@ fn one(harness: &Harness, what: &OsString, arguments: &Arguments) -> Result<Exit
         output::say(format!("`{shown}`: version {} of {at} was in order", good.n));
         good.version
     } else {
-        let word = output::shell_word(path.as_os_str());
         if file.history()?.recent(1)?.is_empty() {
-            let failure = Failure::new(format!(
-                "`{shown}` has no history: ccpar has never read or written it"
-            ));
-            return Err(failure.with_hint("list the files that it knows with: ccpar log"));
+            return Err(Failure::new(report::no_history(&path))
+                .with_hint("list the files that it knows with: ccpar log"));
+        }
+        if !looked {
+            return Err(Failure::silent(Exit::Trouble));
         }
         let failure = Failure::new(format!(
             "`{shown}` is there and in order, or no version of it was: name the version, like \
              {word}@3"
         ));
-        return Err(failure.with_hint(format!("list the versions with: ccpar log {word}")));
+        let hint = if file.losses().is_ok_and(|open| !open.is_empty()) {
+            format!("lines of it are lost: put them back with: ccpar restore --lost {word}")
+        } else {
+            format!("list the versions with: ccpar log {word}")
+        };
+        return Err(failure.with_hint(hint));
     };
     if arguments.dry_run {
         if let Some(planned) = plan(&file, version)? {
@@ -153,8 +173,22 @@ fn one(harness: &Harness, what: &OsString, arguments: &Arguments) -> Result<Exit
         }
         return Ok(Exit::Done);
     }
-    let commit = file.restore(version)?;
+    let commit = file.restore(version).map_err(|error| failed(harness, &file, version, error))?;
     Ok(report::commit(&path, &commit, arguments.how.json))
+}
+
+/// An error of a restore, with the way round if its version can be had.
+fn failed(harness: &Harness, file: &SharedFile<'_>, version: Version, error: Error) -> Failure {
+    if version.is_absent() || file.version(version).is_err() {
+        return error.into();
+    }
+    let word = output::shell_word(file.path().as_os_str());
+    let way_round = format!(
+        "to put it back all the same, without keeping what it replaces: ccpar show {word}@{} | \
+         ccpar locked-write {word} --no-history",
+        version.short()
+    );
+    context::failed_write(harness, error, &way_round)
 }
 
 /// The known targets that a path means.
@@ -170,124 +204,6 @@ fn targets(harness: &Harness, path: Option<&Path>) -> Result<Vec<PathBuf>, Failu
     }
 }
 
-/// What is to be done with one file.
-struct Planned {
-    path: PathBuf,
-    version: Version,
-    lines: (usize, usize),
-    conflicts: usize,
-    step: Step,
-}
-
-enum Step {
-    ToVersion,
-    WithoutSession(String),
-}
-
-/// Why a file is left as it is.
-enum Left {
-    AsItIs,
-    CreatedSince,
-    NotKnownThen,
-}
-
-#[derive(Serialize)]
-struct Json<'a> {
-    path: &'a str,
-    action: &'a str,
-    version: Version,
-    added: usize,
-    removed: usize,
-    conflicts: usize,
-    dry_run: bool,
-}
-
-impl Planned {
-    fn print(
-        &self,
-        paint: Paint,
-        arguments: &Arguments,
-        done: Option<&Outcome>,
-    ) -> Result<(), Failure> {
-        let action = if self.version.is_absent() { "remove" } else { "restore" };
-        let conflicts = match done {
-            Some(Outcome::Conflict { regions, .. }) => *regions,
-            _ => self.conflicts,
-        };
-        if arguments.how.json {
-            output::json(&Json {
-                path: &self.path.to_string_lossy(),
-                action,
-                version: self.version,
-                added: self.lines.0,
-                removed: self.lines.1,
-                conflicts,
-                dry_run: done.is_none(),
-            })?;
-            return Ok(());
-        }
-        let lines = format!("+{} -{}", self.lines.0, self.lines.1);
-        let name = paint.text(paint::NAME, output::short_path(&self.path));
-        let what = if done.is_some() { format!("{action}d") } else { format!("would {action}") };
-        let mut row = format!("{what:<13} {lines:<9} {name}").replace("restored ", "put back ");
-        if conflicts > 0 {
-            row.push_str("  (");
-            row.push_str(&output::count(conflicts, "place"));
-            row.push_str(" others changed since then)");
-        }
-        row.push('\n');
-        output::text(row.as_bytes())?;
-        Ok(())
-    }
-}
-
-/// What putting a version back would change, if anything.
-fn plan(file: &SharedFile<'_>, version: Version) -> Result<Option<Planned>, Failure> {
-    let now = file.look()?;
-    if now.version() == version {
-        return Ok(None);
-    }
-    let lines = changed(now.content(), &file.version(version)?);
-    let path = file.path().to_owned();
-    Ok(Some(Planned { path, version, lines, conflicts: 0, step: Step::ToVersion }))
-}
-
-fn changed(old: &[u8], new: &[u8]) -> (usize, usize) {
-    let hunks = hunks(old, new, 0);
-    let count = |wanted| {
-        let lines = hunks.iter().flat_map(|hunk| &hunk.lines);
-        lines.filter(|(sign, _)| *sign == wanted).count()
-    };
-    (count(Sign::Added), count(Sign::Removed))
-}
-
-fn back_to(file: &SharedFile<'_>, time: u64) -> Result<Result<Planned, Left>, Failure> {
-    let there = file.look()?.version();
-    Ok(match file.version_at(time)? {
-        None => Err(Left::NotKnownThen),
-        Some(version) if version == there => Err(Left::AsItIs),
-        Some(version) if version.is_absent() => Err(Left::CreatedSince),
-        Some(version) => plan(file, version)?.ok_or(Left::AsItIs),
-    })
-}
-
-fn back_from(file: &SharedFile<'_>, session: &str) -> Result<Result<Planned, Left>, Failure> {
-    let Some((version, text, conflicts)) = file.would_take_back(session)? else {
-        return Ok(Err(Left::AsItIs));
-    };
-    let now = file.look()?;
-    if now.version() == version && conflicts == 0 {
-        return Ok(Err(Left::AsItIs));
-    }
-    Ok(Ok(Planned {
-        path: file.path().to_owned(),
-        version,
-        lines: changed(now.content(), &text),
-        conflicts,
-        step: Step::WithoutSession(session.to_owned()),
-    }))
-}
-
 /// Many files: what is wrong with one stops none of the others.
 fn many(
     harness: &Harness,
@@ -297,11 +213,17 @@ fn many(
 ) -> Result<Exit, Failure> {
     let paint = Paint::stdout();
     let (mut exit, mut done) = (Exit::Done, 0);
-    let (mut created, mut unknown) = (Vec::new(), Vec::new());
+    let (mut created, mut unknown, mut linked) = (Vec::new(), Vec::new(), Vec::new());
     for target in targets {
         let file = harness.file(target);
-        context::settle_quietly(&file);
-        let went = plan(&file).and_then(|planned| match planned {
+        // What lies there now is known by its own path.
+        let planned = if context::before_link(&file).is_some() {
+            Ok(Err(Left::BehindLink))
+        } else {
+            context::settle_quietly(&file);
+            plan(&file)
+        };
+        let went = planned.and_then(|planned| match planned {
             Err(Left::AsItIs) => Ok(None),
             Err(Left::CreatedSince) => {
                 created.push(target);
@@ -311,11 +233,19 @@ fn many(
                 unknown.push(target);
                 Ok(None)
             }
+            Err(Left::BehindLink) => {
+                linked.push(target);
+                Ok(None)
+            }
             Ok(planned) if arguments.dry_run => Ok(Some((planned, None))),
             Ok(planned) => {
                 context::decline_foreign(&file)?;
                 let commit = match &planned.step {
-                    Step::ToVersion => Some(file.restore(planned.version)?),
+                    Step::ToVersion => {
+                        let version = planned.version;
+                        let failed = |error| failed(harness, &file, version, error);
+                        Some(file.restore(version).map_err(failed)?)
+                    }
                     Step::WithoutSession(session) => file.take_back(session)?,
                 };
                 Ok(commit.map(|commit| (planned, Some(commit.outcome))))
@@ -338,7 +268,11 @@ fn many(
             }
         }
     }
-    for (left, why) in [(created, "created since then"), (unknown, "known only since later")] {
+    for (left, why) in [
+        (created, "created since then"),
+        (unknown, "known only since later"),
+        (linked, "links now"),
+    ] {
         if !left.is_empty() {
             let names = left.iter().take(5).map(|path| output::short_path(path));
             let names = names.collect::<Vec<_>>().join(", ");
