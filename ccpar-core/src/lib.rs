@@ -73,18 +73,23 @@
 //! | [`diff`] | what changed between two texts, and who wrote which line |
 //! | [`survey`] | all known targets, looked at |
 //! | [`shared_file`] | read, commit, update, restore |
+//! | [`namespace`] | a folder forked for a branch, and merged back on purpose |
+//! | [`checkout`] | which branch, worktree and main checkout a folder is in |
+//! | [`claude_code`] | where Claude Code keeps a project's memory |
 
+pub mod checkout;
+pub mod claude_code;
 pub mod diff;
 pub mod error;
 pub mod history;
 pub mod layout;
 pub mod lock;
 pub mod merge;
+pub mod namespace;
 pub mod shared_file;
 pub mod survey;
 
 mod atomic;
-mod checkout;
 mod harness;
 mod sys;
 mod target;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which modules each may import. What is not named here may not exist.
-const MAY_IMPORT: [(&str, &[&str]); 14] = [
+const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("error", &["lock"]),
     ("sys", &[]),
     ("lock", &["error", "sys"]),
@@ -15,6 +15,7 @@ const MAY_IMPORT: [(&str, &[&str]); 14] = [
     ("diff", &[]),
     ("target", &["error"]),
     ("checkout", &[]),
+    ("claude_code", &["checkout"]),
     ("history", &["error", "sys", "atomic", "layout"]),
     ("harness", &["error", "sys", "atomic", "history", "lock", "shared_file", "target"]),
     (
@@ -22,6 +23,13 @@ const MAY_IMPORT: [(&str, &[&str]); 14] = [
         &["error", "atomic", "diff", "harness", "history", "layout", "lock", "merge", "target"],
     ),
     ("survey", &["error", "atomic", "harness", "history", "lock", "shared_file", "sys"]),
+    (
+        "namespace",
+        &[
+            "error", "atomic", "diff", "harness", "history", "layout", "lock", "merge",
+            "shared_file", "sys",
+        ],
+    ),
     ("lib", &["error", "atomic", "checkout", "harness", "history", "lock", "shared_file"]),
 ];
 
@@ -32,7 +40,7 @@ const OWNERS: [(&str, &[&str]); 6] = [
     ("rustix", &["sys"]),
     ("sha2", &["history", "layout"]),
     ("thiserror", &["error"]),
-    ("serde_json", &["lock", "history", "merge", "survey"]),
+    ("serde_json", &["claude_code", "lock", "history", "merge", "namespace", "survey"]),
 ];
 
 /// The source of each module without its tests and comments, by module name.
