@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     blame, demo, diff, doctor, lock, locked_edit, locked_read, locked_write, log, lost, merge,
-    restore, show, status, watch,
+    namespace, restore, show, status, watch,
 };
 use crate::exit::{Exit, Failure};
 
@@ -35,6 +35,7 @@ pub(crate) enum Command {
     Lost(lost::Arguments),
     Restore(restore::Arguments),
     Watch(watch::Arguments),
+    Namespace(namespace::Arguments),
     Status(status::Arguments),
     Doctor(doctor::Arguments),
     Demo(demo::Arguments),
@@ -55,6 +56,7 @@ impl Command {
             Command::Lost(arguments) => lost::run(arguments),
             Command::Restore(arguments) => restore::run(arguments),
             Command::Watch(arguments) => watch::run(arguments),
+            Command::Namespace(arguments) => namespace::run(arguments),
             Command::Status(arguments) => status::run(arguments),
             Command::Doctor(arguments) => doctor::run(arguments),
             Command::Demo(arguments) => demo::run(arguments),

@@ -11,6 +11,7 @@ pub(crate) mod locked_write;
 pub(crate) mod log;
 pub(crate) mod lost;
 pub(crate) mod merge;
+pub(crate) mod namespace;
 pub(crate) mod report;
 pub(crate) mod restore;
 pub(crate) mod show;
