@@ -146,7 +146,10 @@ impl<'a> Client<'a> {
         if folder.is_absolute() {
             Ok(Some(folder))
         } else {
-            Err(problem(format!("`autoMemoryDirectory` is `{}`, no absolute path", folder.display())))
+            Err(problem(format!(
+                "`autoMemoryDirectory` is `{}`, no absolute path",
+                folder.display()
+            )))
         }
     }
 }

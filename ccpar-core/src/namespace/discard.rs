@@ -74,11 +74,13 @@ impl Discarded {
             } else if kind.is_file() {
                 self.files += 1;
                 let passing = is_none_of_it(&name.to_string_lossy());
-                if passing || text_of(&twin)? == text_of(&path)? {
+                let has_twin = passing || text_of(&twin)? == text_of(&path)?;
+                let file = harness.file(&path);
+                if has_twin && file.history()?.newest()?.is_none() {
                     gone(fs::remove_file(&path)).context("remove", &path)?;
                 } else {
-                    let _ = harness.file(&path).remove()?;
-                    self.kept += 1;
+                    let _ = file.remove()?;
+                    self.kept += usize::from(!has_twin);
                 }
             } else if kind.is_symlink() {
                 self.files += 1;

@@ -1,6 +1,6 @@
 //! What of a folder belongs to its namespaces.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::{self, DirEntry};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -38,9 +38,8 @@ impl std::fmt::Display for Why {
 
 /// The files of a folder, by their paths within it, with `/` between the parts.
 #[derive(Debug, Default)]
-pub(super) struct Listing {
-    /// Each with whether it is a link.
-    pub(super) files: BTreeMap<String, bool>,
+pub(crate) struct Listing {
+    pub(crate) files: BTreeSet<String>,
     /// Which of them have a conflict copy beside them.
     pub(super) in_conflict: BTreeSet<String>,
     pub(super) left_out: Vec<(PathBuf, Why)>,
@@ -48,7 +47,7 @@ pub(super) struct Listing {
 
 impl Listing {
     /// Lists a folder. One that does not exist has no files.
-    pub(super) fn of(folder: &Path) -> Result<Listing> {
+    pub(crate) fn of(folder: &Path) -> Result<Listing> {
         let mut listing = Listing::default();
         listing.add(folder, folder, "")?;
         Ok(listing)
@@ -98,7 +97,7 @@ impl Listing {
         } else if !kind.is_file() {
             return Ok(self.leave_out(top, &path, Why::Kind));
         }
-        self.files.insert(inner, kind.is_symlink());
+        self.files.insert(inner);
         Ok(())
     }
 

@@ -59,10 +59,10 @@ use crate::error::{Context as _, Error, Result};
 use crate::harness::Harness;
 use crate::layout;
 use crate::lock::{Lock, Mode};
-use folder::Listing;
 use record::Record;
 
 pub use discard::Discarded;
+pub(crate) use folder::Listing;
 pub use folder::Why;
 pub use pass::{Action, Change, Compared, Passed};
 pub use record::Header;
@@ -170,9 +170,9 @@ impl Namespace {
                 Err(refuse("is half discarded: discard it again, or start anew"))
             }
             // Everything would look deleted.
-            Some(_) if !self.exists() => Err(refuse(
-                "is the folder of a namespace, and is gone: discard it, or start anew",
-            )),
+            Some(_) if !self.exists() => {
+                Err(refuse("is the folder of a namespace, and is gone: discard it, or start anew"))
+            }
             Some(record) => Ok(record),
         }
     }
@@ -180,7 +180,9 @@ impl Namespace {
     /// Its files. None at all would mean that every note is to be deleted.
     fn listing(&self, record: &Record) -> Result<Listing> {
         let listing = Listing::of(self.folder())?;
-        if listing.files.is_empty() && listing.left_out.is_empty() && record.paths().next().is_some()
+        if listing.files.is_empty()
+            && listing.left_out.is_empty()
+            && record.paths().next().is_some()
         {
             return Err(Error::Target {
                 path: self.folder().to_owned(),

@@ -5,9 +5,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::Namespace;
 use super::folder::{Listing, Why, blocked};
 use super::record::{Intent, Into, Record};
-use super::Namespace;
 use crate::atomic::Durability;
 use crate::diff::{Sign, hunks};
 use crate::error::{Context as _, Error, Result};
@@ -293,7 +293,7 @@ impl Namespace {
         let ours = Listing::of(self.folder())?;
         let theirs = Listing::of(self.shared())?;
         let mut names: BTreeSet<&String> = record.paths().collect();
-        names.extend(ours.files.keys().chain(theirs.files.keys()));
+        names.extend(ours.files.iter().chain(&theirs.files));
         names.retain(|name| !ours.leaves_out(name) && !theirs.leaves_out(name));
         let mut compared = Vec::new();
         for path in names {
@@ -349,10 +349,10 @@ impl Namespace {
             Into::Namespace => (self.shared(), Listing::of(self.shared())?),
         };
         let mut names: BTreeSet<&String> = record.paths().collect();
-        names.extend(listing.files.keys());
+        names.extend(&listing.files);
         let (mut todo, mut passed) = (Vec::new(), Passed::default());
         for path in names {
-            let text = if listing.files.contains_key(path) {
+            let text = if listing.files.contains(path) {
                 text_of(&from.join(path))
             } else if listing.leaves_out(path) {
                 continue;
@@ -478,7 +478,7 @@ fn gives_way(folder: &Path, stands: &Path, removed: &BTreeSet<String>) -> bool {
     let all_go = |listing: Listing| {
         listing.left_out.is_empty()
             && listing.in_conflict.is_empty()
-            && listing.files.keys().all(|path| removed.contains(&format!("{within}/{path}")))
+            && listing.files.iter().all(|path| removed.contains(&format!("{within}/{path}")))
     };
     !removed.is_empty() && Listing::of(stands).is_ok_and(all_go)
 }

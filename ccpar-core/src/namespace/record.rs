@@ -155,8 +155,8 @@ impl Record {
             whole: whole as u64,
         };
         for (line, number) in lines.zip(2..) {
-            let line = serde_json::from_slice(line)
-                .map_err(|error| broken(number, error.to_string()))?;
+            let line =
+                serde_json::from_slice(line).map_err(|error| broken(number, error.to_string()))?;
             record.take(line);
         }
         Ok(Some(record))

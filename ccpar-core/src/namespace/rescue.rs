@@ -17,7 +17,7 @@ pub fn rescue(harness: &Harness, from: &Path, shared: &Path, dry: bool) -> Resul
     let shared = harness.file(shared).real_path()?;
     let listing = Listing::of(from)?;
     let mut passed = Passed::default();
-    for path in listing.files.keys() {
+    for path in &listing.files {
         let done = text_of(&from.join(path)).and_then(|text| {
             let Some(text) = text else { return Ok(None) };
             let there = text_of(&shared.join(path))?;

@@ -8,9 +8,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::Namespace;
 use super::folder::{Listing, MARKER, Why};
 use super::record::{Header, Record, gone};
-use super::Namespace;
 use crate::atomic::{self, Durability};
 use crate::error::{Context as _, Error, Result};
 use crate::harness::{self, Harness};
@@ -140,11 +140,7 @@ fn is_free(path: &Path) -> Result<bool> {
     }
 }
 
-fn copy(
-    harness: &Harness,
-    header: Header,
-    dir: &camino::Utf8Path,
-) -> Result<(Namespace, Started)> {
+fn copy(harness: &Harness, header: Header, dir: &camino::Utf8Path) -> Result<(Namespace, Started)> {
     let (shared, folder) = (header.shared.clone(), header.folder.clone());
     let durability = harness.durability();
     atomic::create_folders(&shared, durability)?;
@@ -158,7 +154,7 @@ fn copy(
     let mut record = Record::create(dir, harness.root(), header)?;
     make_folder(&staged)?;
     write_new(&staged.join(MARKER), marker(&record.header).as_bytes(), None)?;
-    let texts = listing.files.keys().filter_map(|path| {
+    let texts = listing.files.iter().filter_map(|path| {
         // Who removes one meanwhile has it removed.
         let text = copy_file(&shared.join(path), &staged, path).transpose()?;
         Some(text.map(|text| (path.clone(), text.into())))

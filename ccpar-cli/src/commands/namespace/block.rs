@@ -36,16 +36,14 @@ pub(super) fn file(fork: &Fork, named: &Path) -> Result<PathBuf, Failure> {
                 .with_hint(format!("if it is to be written all the same: --claude-md={NAME}")))
         }
         Ok(_) => Ok(file),
-        Err(error) => Err(Failure::new(format!("cannot ask git whether it tracks {NAME}: {error}"))
-            .with_hint(format!("if it is to be written all the same: --claude-md={NAME}"))),
+        Err(error) => {
+            Err(Failure::new(format!("cannot ask git whether it tracks {NAME}: {error}"))
+                .with_hint(format!("if it is to be written all the same: --claude-md={NAME}")))
+        }
     }
 }
 
-pub(super) fn write(
-    harness: &Harness,
-    file: &Path,
-    namespace: &Namespace,
-) -> Result<(), Failure> {
+pub(super) fn write(harness: &Harness, file: &Path, namespace: &Namespace) -> Result<(), Failure> {
     let folder = output::path(namespace.folder());
     let lines = format!(
         "Notes of this branch, `{}`, lie in `{folder}`. Read `MEMORY.md` there first; write what \
@@ -92,7 +90,8 @@ fn with_block(text: &[u8], lines: Option<&str>) -> Vec<u8> {
             let mut before = &text[..range.start];
             if block.is_empty() && range.end == text.len() {
                 // The blank line that set it off.
-                before = before.strip_suffix(b"\n\n").map_or(before, |_| &before[..before.len() - 1]);
+                before =
+                    before.strip_suffix(b"\n\n").map_or(before, |_| &before[..before.len() - 1]);
             }
             [before, block.as_bytes(), &text[range.end..]].concat()
         }

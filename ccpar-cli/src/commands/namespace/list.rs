@@ -72,13 +72,14 @@ fn print(entries: &[Entry]) -> Result<(), Failure> {
     let wide = entries.iter().filter_map(|entry| entry.branch.as_ref()).map(String::len).max();
     let wide = wide.unwrap_or(0).max(10);
     for entry in entries {
-        let branch = entry.branch.as_deref().map_or_else(|| "?".into(), |branch| {
-            output::line(branch.as_bytes())
-        });
+        let branch = entry
+            .branch
+            .as_deref()
+            .map_or_else(|| "?".into(), |branch| output::line(branch.as_bytes()));
         let age = entry.started.map_or_else(String::new, |started| age(now, started));
-        let changes = entry.changes.map_or_else(String::new, |(ours, theirs)| {
-            format!("{ours} changed, {theirs} there")
-        });
+        let changes = entry
+            .changes
+            .map_or_else(String::new, |(ours, theirs)| format!("{ours} changed, {theirs} there"));
         let name = paint.text(paint::NAME, format_args!("{branch:<wide$}"));
         let folder = output::path(&entry.folder);
         let row = format!("{name}  {age:>8}  {changes:<22}  {folder}\n");
@@ -107,10 +108,7 @@ fn age(now: u64, then: u64) -> String {
 }
 
 /// The namespaces of one folder, or of all; and whether one cannot be read.
-pub(crate) fn entries(
-    harness: &Harness,
-    of: Option<&Path>,
-) -> Result<(Vec<Entry>, bool), Failure> {
+pub(crate) fn entries(harness: &Harness, of: Option<&Path>) -> Result<(Vec<Entry>, bool), Failure> {
     let of = of.map(|of| harness.file(of).real_path()).transpose()?;
     let (all, problems) = Namespace::all(harness.root())?;
     let trouble = !problems.is_empty();

@@ -18,6 +18,8 @@ use crate::context::{self, HowToWrite, Identity};
 use crate::exit::{Exit, Failure};
 use crate::output;
 
+pub(crate) use list::entries;
+
 /// Fork the shared memory for a branch, and merge it back on purpose
 #[derive(Debug, Args)]
 #[command(after_help = "\

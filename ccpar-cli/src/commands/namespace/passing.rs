@@ -157,7 +157,8 @@ pub(super) fn report(
         output::say(problem.to_string());
     }
     let folder = output::path(folder);
-    let (count, done) = (passed.changes.len(), if dry { "would be passed on" } else { "passed on" });
+    let (count, done) =
+        (passed.changes.len(), if dry { "would be passed on" } else { "passed on" });
     match count {
         0 if trouble => {}
         0 => output::say(format!("`{folder}` has all of it")),

@@ -55,10 +55,8 @@ enum Promote {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let fork = Fork {
-        at: arguments.at.clone(),
-        ..fork(arguments.branch.as_deref(), &arguments.of)?
-    };
+    let fork =
+        Fork { at: arguments.at.clone(), ..fork(arguments.branch.as_deref(), &arguments.of)? };
     let harness = acting(&arguments.how, &fork.branch)?;
     let (namespace, _) = start::start(&harness, &fork)?;
     let ended = launch(&arguments.command, &namespace)?;

@@ -1,6 +1,7 @@
 //! `ccpar namespace start`
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use ccpar_core::Harness;
 use ccpar_core::namespace::{Fork, Namespace, Started};
@@ -40,7 +41,7 @@ pub(super) struct Arguments {
         require_equals = true,
         default_missing_value = ""
     )]
-    claude_md: Option<PathBuf>,
+    claude_md: Option<OsString>,
 
     #[command(flatten)]
     how: HowToWrite,
@@ -59,7 +60,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let fork = Fork { at: arguments.at.clone(), ..arguments.which.fork()? };
     let harness = acting(&arguments.how, &fork.branch)?;
     let file = match &arguments.claude_md {
-        Some(file) => Some(block::file(&fork, file)?),
+        Some(file) => Some(block::file(&fork, Path::new(file))?),
         None => None,
     };
     let (namespace, started) = start(&harness, &fork)?;
@@ -92,9 +93,11 @@ pub(super) fn start(harness: &Harness, fork: &Fork) -> Result<(Namespace, Starte
     let shown = output::path(namespace.folder());
     if started.before {
         output::say(format!("`{}` has its namespace since before: `{shown}`", fork.branch));
-        if fork.at.as_ref().is_some_and(|at| {
-            harness.file(at).real_path().is_ok_and(|at| at != namespace.folder())
-        }) {
+        if fork
+            .at
+            .as_ref()
+            .is_some_and(|at| harness.file(at).real_path().is_ok_and(|at| at != namespace.folder()))
+        {
             return Err(Failure::new(format!("it lies in `{shown}`, not where --at says"))
                 .with_exit(Exit::No)
                 .with_hint("discard it first, or go on without --at"));
