@@ -6,6 +6,8 @@ mod faults;
 mod history;
 mod locking;
 mod merging;
+mod namespace_kills;
+mod namespaces;
 mod readme;
 mod soak;
 mod support;

@@ -12,7 +12,7 @@ use crate::atomic::Durability;
 use crate::diff::{Sign, hunks};
 use crate::error::{Context as _, Error, Result};
 use crate::harness::Harness;
-use crate::history::{How, Version};
+use crate::history::Version;
 use crate::layout;
 use crate::merge::Rules;
 use crate::shared_file::{Base, Outcome, SharedFile, merged};
@@ -380,21 +380,12 @@ impl Namespace {
         let Some(Intent { path, version, after, into }) = record.intent.clone() else {
             return Ok(());
         };
-        let file = harness.file(self.side(into).join(&path));
-        // What stands in its place kept it from arriving.
-        let Ok(history) = file.history() else { return Ok(()) };
-        let arrived = history.records()?.effective().any(|record| {
-            let ours = match record.how {
-                How::Write | How::Merge | How::Conflict => !version.is_absent(),
-                How::Remove => version.is_absent(),
-                _ => false,
-            };
-            record.n > after && ours && record.texts().any(|text| text == version)
-        });
-        if !arrived {
+        let to = self.side(into);
+        let file = harness.file(to.join(&path));
+        if blocked(to, &path).is_some() || !file.has_taken_in(version, after)? {
             return Ok(());
         }
-        let text = if version.is_absent() { None } else { history.get(version)? };
+        let text = if version.is_absent() { None } else { file.history()?.get(version)? };
         if text.is_some() || version.is_absent() {
             record.set_base(&path, text.as_deref())?;
         }

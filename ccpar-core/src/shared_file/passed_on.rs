@@ -5,7 +5,7 @@
 
 use super::{Base, Commit, SharedFile};
 use crate::error::Result;
-use crate::history::Version;
+use crate::history::{How, Record, Version};
 use crate::merge::{Merge, Rules};
 
 /// What three texts come to, with theirs where they do not merge, and in how many
@@ -27,6 +27,22 @@ impl SharedFile<'_> {
         let base = self.base(&held, base)?;
         let (base, text) = base.unwrap_or((Version::ABSENT, Vec::new()));
         self.commit_from(&mut held, base, &text, ours)
+    }
+
+    /// Whether a text, or a removal, that was passed on has arrived since the version
+    /// of this number, whatever became of it then.
+    pub(crate) fn has_taken_in(&self, version: Version, after: u64) -> Result<bool> {
+        // An intent that never took effect is settled first.
+        let held = self.enter(self.harness.wait())?;
+        let arrived = |record: &Record| {
+            let passed_on = match record.how {
+                How::Write | How::Merge | How::Conflict => !version.is_absent(),
+                How::Remove => version.is_absent(),
+                _ => false,
+            };
+            record.n > after && passed_on && record.texts().any(|text| text == version)
+        };
+        Ok(held.history.records()?.effective().any(arrived))
     }
 
     /// Removes the target if it still is what it was. Says what it is otherwise.
