@@ -3,6 +3,7 @@
 //!
 //! Run it on a disk that is a disk: `TMPDIR=. cargo bench --bench namespace`.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +11,8 @@ use std::process::Command;
 use camino::Utf8Path;
 use ccpar_core::namespace::{Fork, Namespace};
 use ccpar_core::{Durability, Harness};
-use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BatchSize, BenchmarkGroup, Criterion, criterion_group, criterion_main};
 
 const NOTES: usize = 500;
 const CHANGED: usize = 20;
@@ -27,7 +29,7 @@ fn memory() -> (tempfile::TempDir, PathBuf) {
     fs::DirBuilder::new().create(&memory).expect("a folder");
     let mut index = String::from("# Memory\n\n");
     for n in 0..NOTES {
-        index.push_str(&format!("- [note {n}](note-{n}.md): what is known of {n}\n"));
+        let _ = writeln!(index, "- [note {n}](note-{n}.md): what is known of {n}");
         let line = format!("Note {n} has a sentence of its own, and another one.\n");
         outside(&memory.join(format!("note-{n}.md")), &line.repeat(2048 / line.len()));
     }
@@ -40,24 +42,25 @@ fn harness(folder: &Path, durability: Durability) -> Harness {
     Harness::open(root).expect("a fresh root").with_durability(durability)
 }
 
-fn cp(folder: &Path, memory: &Path) {
-    let status = Command::new("cp").arg("-r").arg(memory).arg(folder.join("copy")).status();
-    assert!(status.expect("there is a cp").success());
-}
-
-fn start(c: &mut Criterion) {
-    let mut group = c.benchmark_group("start, 500 notes");
+fn peer(group: &mut BenchmarkGroup<'_, WallTime>) {
     group.sample_size(20);
     group.bench_function("cp -r", |b| {
         b.iter_batched(
             memory,
             |(folder, memory)| {
-                cp(folder.path(), &memory);
+                let copy = folder.path().join("copy");
+                let status = Command::new("cp").arg("-r").arg(memory).arg(copy).status();
+                assert!(status.expect("there is a cp").success());
                 folder
             },
             BatchSize::PerIteration,
         );
     });
+}
+
+fn start(c: &mut Criterion) {
+    let mut group = c.benchmark_group("start, 500 notes");
+    peer(&mut group);
     for durability in [Durability::Process, Durability::Disk] {
         group.bench_function(format!("ccpar, {durability:?}"), |b| {
             b.iter_batched(
@@ -80,17 +83,7 @@ fn start(c: &mut Criterion) {
 
 fn promote(c: &mut Criterion) {
     let mut group = c.benchmark_group("promote, 20 of 500 notes changed");
-    group.sample_size(20);
-    group.bench_function("cp -r", |b| {
-        b.iter_batched(
-            memory,
-            |(folder, memory)| {
-                cp(folder.path(), &memory);
-                folder
-            },
-            BatchSize::PerIteration,
-        );
-    });
+    peer(&mut group);
     for durability in [Durability::Process, Durability::Disk] {
         group.bench_function(format!("ccpar, {durability:?}"), |b| {
             b.iter_batched(

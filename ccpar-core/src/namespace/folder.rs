@@ -87,15 +87,17 @@ impl Listing {
             self.in_conflict.insert(format!("{within}{of}"));
             return Ok(());
         }
-        if kind.is_symlink() {
-            match fs::metadata(&path) {
-                Ok(to) if to.is_file() => {}
-                Ok(to) if to.is_dir() => return Ok(self.leave_out(top, &path, Why::LinkToFolder)),
-                Ok(_) => return Ok(self.leave_out(top, &path, Why::Kind)),
-                Err(_) => return Ok(self.leave_out(top, &path, Why::LinkToNothing)),
-            }
-        } else if !kind.is_file() {
-            return Ok(self.leave_out(top, &path, Why::Kind));
+        let leads_to = if kind.is_symlink() { fs::metadata(&path).ok() } else { None };
+        let why = match leads_to {
+            _ if kind.is_file() => None,
+            Some(to) if to.is_file() => None,
+            Some(to) if to.is_dir() => Some(Why::LinkToFolder),
+            None if kind.is_symlink() => Some(Why::LinkToNothing),
+            _ => Some(Why::Kind),
+        };
+        if let Some(why) = why {
+            self.leave_out(top, &path, why);
+            return Ok(());
         }
         self.files.insert(inner);
         Ok(())

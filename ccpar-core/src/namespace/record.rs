@@ -113,6 +113,18 @@ pub(super) struct Record {
 }
 
 impl Record {
+    fn new(dir: &Utf8Path, header: Header) -> Record {
+        Record {
+            dir: dir.to_owned(),
+            header,
+            bases: BTreeMap::new(),
+            intent: None,
+            ready: false,
+            discarding: false,
+            whole: 0,
+        }
+    }
+
     /// Reads a record; `None` if there is none, or none that had got anywhere.
     pub(super) fn load(dir: &Utf8Path) -> Result<Option<Record>> {
         let path = dir.join("log.jsonl");
@@ -145,15 +157,7 @@ impl Record {
             );
             return Err(broken(1, problem));
         }
-        let mut record = Record {
-            dir: dir.to_owned(),
-            header,
-            bases: BTreeMap::new(),
-            intent: None,
-            ready: false,
-            discarding: false,
-            whole: whole as u64,
-        };
+        let mut record = Record { whole: whole as u64, ..Record::new(dir, header) };
         for (line, number) in lines.zip(2..) {
             let line =
                 serde_json::from_slice(line).map_err(|error| broken(number, error.to_string()))?;
@@ -167,15 +171,7 @@ impl Record {
         remove(dir)?;
         sys::create_private_dir_all(dir.as_std_path(), root.as_std_path())
             .context("create", dir)?;
-        let mut record = Record {
-            dir: dir.to_owned(),
-            header,
-            bases: BTreeMap::new(),
-            intent: None,
-            ready: false,
-            discarding: false,
-            whole: 0,
-        };
+        let mut record = Record::new(dir, header);
         let mut line = serde_json::to_vec(&record.header).expect("paths were made of text");
         line.push(b'\n');
         record.append(&line)?;
@@ -252,7 +248,9 @@ impl Record {
         }
         file.flush().context("write", &path)?;
         self.append(&lines)?;
-        taken.into_iter().for_each(|line| self.take(line));
+        for line in taken {
+            self.take(line);
+        }
         Ok(())
     }
 

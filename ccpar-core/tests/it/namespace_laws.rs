@@ -141,10 +141,7 @@ impl Op {
 fn write(folder: &Path, notes: &Notes) {
     fs::DirBuilder::new().recursive(true).create(folder.join("sub")).unwrap();
     for (name, lines) in notes {
-        outside(
-            &folder.join(name),
-            lines.iter().map(|line| format!("{line}\n")).collect::<String>(),
-        );
+        outside(&folder.join(name), lines.iter().flat_map(|line| [line, "\n"]).collect::<String>());
     }
 }
 
@@ -241,7 +238,7 @@ fn check(end: &Notes, sides: &[Notes], clean: bool) {
 fn orders() -> Vec<[usize; NAMESPACES]> {
     let mut orders = Vec::new();
     for code in 0..NAMESPACES.pow(4) {
-        let order: [usize; NAMESPACES] = std::array::from_fn(|n| code / 4_usize.pow(n as u32) % 4);
+        let order = [code / 64, code / 16 % 4, code / 4 % 4, code % 4];
         if order.iter().collect::<BTreeSet<_>>().len() == NAMESPACES {
             orders.push(order);
         }
@@ -277,7 +274,9 @@ fn no_line_is_lost_and_all_orders_come_to_the_same() {
                     assert!(passed.problems.is_empty(), "{passed:?}");
                     let without_copy = |passed: &ccpar_core::namespace::Passed| {
                         let mut changes = passed.changes.clone();
-                        changes.iter_mut().for_each(|change| change.copy = None);
+                        for change in &mut changes {
+                            change.copy = None;
+                        }
                         changes
                     };
                     assert_eq!(without_copy(&planned), without_copy(&passed));

@@ -45,7 +45,7 @@ struct Learned<'a> {
 
 #[derive(Serialize, PartialEq, Eq, Debug)]
 struct Section {
-    section: String,
+    heading: String,
     added: usize,
     removed: usize,
 }
@@ -74,9 +74,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         for (file, learned) in &learned {
             let name = paint.text(paint::NAME, output::path(Path::new(learned.path)));
             text.extend(format!("    {name}  {}\n", learned.change).into_bytes());
-            for Section { section, added, removed } in &learned.sections {
-                let section = output::line(section.as_bytes());
-                let row = format!("        {:<9} {section}", format!("+{added} -{removed}"));
+            for Section { heading, added, removed } in &learned.sections {
+                let heading = output::line(heading.as_bytes());
+                let row = format!("        {:<9} {heading}", format!("+{added} -{removed}"));
                 text.extend(format!("{}\n", row.trim_end()).into_bytes());
             }
             if arguments.patch {
@@ -121,7 +121,7 @@ fn sections(old: &[u8], new: &[u8]) -> Vec<Section> {
             let first = order.keys().find(|(_, name)| name == heading).map(|(at, _)| *at);
             let key = (first.unwrap_or(order.len()), heading.clone());
             let section = order.entry(key).or_insert_with(|| Section {
-                section: heading.clone(),
+                heading: heading.clone(),
                 added: 0,
                 removed: 0,
             });
@@ -160,7 +160,7 @@ mod tests {
         let new = b"top\n# A\na\n```\n# no heading\nx\n```\n## B\nc\n## C\nnew\n";
         let found = sections(old, new);
         let found: Vec<_> =
-            found.iter().map(|one| (&*one.section, one.added, one.removed)).collect();
+            found.iter().map(|one| (&*one.heading, one.added, one.removed)).collect();
         assert_eq!(found, [("# A", 1, 0), ("## B", 1, 1), ("## C", 2, 0)]);
     }
 }
