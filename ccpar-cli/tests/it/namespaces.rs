@@ -281,6 +281,7 @@ fn what_nobody_comes_back_to_is_listed_and_rescued() {
         listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(entries.len(), 3, "{listed}");
     assert_eq!(entries[0]["worktree_exists"], false);
+    assert_eq!(entries[0]["branch_exists"], false);
     assert!(entries[0]["remedy"].as_str().unwrap().contains("promote feat/voice"), "{listed}");
     let folder = |entry: &Value| entry["folder"].as_str().unwrap().to_owned();
     assert!(folder(&entries[1]).ends_with(&claudes), "{listed}");

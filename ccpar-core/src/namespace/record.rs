@@ -47,6 +47,9 @@ pub struct Header {
     /// The worktree that it was started in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worktree: Option<PathBuf>,
+    /// The main checkout of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkout: Option<PathBuf>,
     /// When, in milliseconds since 1970.
     pub started: u64,
 }

@@ -15,7 +15,7 @@ use crate::atomic::{self, Durability};
 use crate::error::{Context as _, Error, Result};
 use crate::harness::{self, Harness};
 use crate::lock::Mode;
-use crate::{layout, sys};
+use crate::{checkout, layout, sys};
 
 /// What is to be forked, for whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,12 +86,14 @@ impl Namespace {
                 return Err(Error::Target { path: path.clone(), problem });
             }
         }
+        let is_text = |path: &PathBuf| path.to_str().is_some();
         let header = Header {
             format: 1,
             branch: fork.branch.clone(),
             shared,
             folder,
-            worktree: fork.worktree.clone().filter(|path| path.to_str().is_some()),
+            checkout: fork.worktree.as_deref().and_then(checkout::main).filter(is_text),
+            worktree: fork.worktree.clone().filter(is_text),
             started: harness::now(),
         };
         copy(harness, header, &dir)

@@ -113,6 +113,28 @@ fn branches_whose_names_look_alike_have_folders_of_their_own() {
 }
 
 #[test]
+fn branches_that_start_at_once_take_no_folder_twice() {
+    let world = world();
+    let branches: Vec<String> = (0..32_u32)
+        .map(|n| {
+            let sign = |bit: u32| if n >> bit & 1 == 0 { '/' } else { '-' };
+            let [a, b, c, d, e] = [0, 1, 2, 3, 4].map(sign);
+            format!("a{a}b{b}c{c}d{d}e{e}f")
+        })
+        .collect();
+    let folders: std::collections::BTreeSet<PathBuf> = std::thread::scope(|scope| {
+        let world = &world;
+        let fork = |branch| scope.spawn(move || start(world, branch).1.folder().to_owned());
+        let threads: Vec<_> = branches.iter().map(|branch| fork(branch.as_str())).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(folders.len(), branches.len());
+    for folder in folders {
+        assert_eq!(fs::read_to_string(folder.join("MEMORY.md")).unwrap(), INDEX);
+    }
+}
+
+#[test]
 fn it_lies_where_it_is_asked_for_and_nowhere_that_something_is() {
     let world = world();
     let harness = acting(&world, "x");

@@ -27,6 +27,7 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
         "namespace",
         &[
             "error",
+            "checkout",
             "atomic",
             "diff",
             "harness",

@@ -148,17 +148,16 @@ fn entry(harness: &Harness, namespace: &Namespace) -> Entry {
     let header = namespace.header();
     let worktree = header.worktree.as_deref();
     let worktree_exists = worktree.map(Path::exists);
-    // A branch is looked for where the worktree is, or here.
-    let place = worktree.filter(|place| place.exists()).map(Path::to_owned).or_else(|| here().ok());
-    let branch_exists = match (worktree, place) {
-        (Some(_), Some(place)) => Some(checkout::has_branch(&place, &header.branch)),
-        _ => None,
-    };
+    // A commit that is checked out without a branch counts as one.
+    let is_here = worktree.and_then(checkout::branch).as_ref() == Some(&header.branch);
+    let repository = header.checkout.as_deref().filter(|place| place.exists());
+    let branch_exists =
+        repository.map(|place| is_here || checkout::has_branch(place, &header.branch));
     let mut problems = Vec::new();
     if worktree_exists == Some(false) {
         problems.push("its worktree is gone".to_owned());
     }
-    if worktree_exists == Some(true) && branch_exists == Some(false) {
+    if branch_exists == Some(false) {
         problems.push("its branch is gone".to_owned());
     }
     let changes = match namespace.compare(harness) {
