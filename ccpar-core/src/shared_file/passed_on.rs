@@ -61,6 +61,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_file_that_changed_meanwhile_is_not_removed() {
+        let home = tempfile::tempdir().unwrap();
+        let root = camino::Utf8Path::from_path(home.path()).unwrap().join("root");
+        let harness = crate::Harness::open(root).unwrap();
+        let file = harness.file(home.path().join("n.md"));
+        let seen = file.append(b"a\n").unwrap().version;
+        let now = file.append(b"b\n").unwrap().version;
+        assert_eq!(file.remove_if(seen).unwrap(), Some(now));
+        assert_eq!(file.look_only().unwrap().version(), now);
+        for _ in 0..2 {
+            assert_eq!(file.remove_if(now).unwrap(), None);
+            assert!(file.look_only().unwrap().version().is_absent());
+        }
+        assert!(!file.has_taken_in(seen, 1).unwrap());
+        assert!(file.has_taken_in(Version::ABSENT, 2).unwrap());
+        assert!(!file.has_taken_in(Version::ABSENT, 3).unwrap());
+    }
+
+    #[test]
     fn bytes_are_never_mixed() {
         let merge = |base: &[u8], ours: &[u8], theirs: &[u8]| {
             let (text, conflicts) = merged(Rules::Lines, base, ours, theirs);

@@ -214,14 +214,15 @@ fn removed_on_one_side_and_changed_on_the_other_comes_back_to_a_namespace_too() 
 #[test]
 fn bytes_that_are_no_text_are_taken_whole_or_kept_on_both_sides() {
     let world = world();
-    let png = |n: u8| [&b"\x89PNG\r\n\x1a\n\0\n"[..], &[n, 0, b'\n', 255, n]].concat();
-    world.write("memory/a.png", png(1));
-    world.write("memory/b.png", png(1));
+    // Changed apart from each other, so that lines would merge.
+    let png = |a: u8, b: u8| [b"\x89PNG\n\0", &[a][..], b"\n1\n2\n3\n\xff\0", &[b]].concat();
+    world.write("memory/a.png", png(1, 1));
+    world.write("memory/b.png", png(1, 1));
     let (harness, voice) = start(&world, "v");
     for name in ["a.png", "b.png", "new.png"] {
-        outside(&voice.folder().join(name), png(2));
+        outside(&voice.folder().join(name), png(2, 1));
     }
-    world.write("memory/b.png", png(3));
+    world.write("memory/b.png", png(1, 3));
     let passed = voice.promote(&harness).unwrap();
     assert_eq!(told(&passed), ["write a.png", "conflict b.png", "create new.png"]);
     let [a, b, copy] = [
@@ -230,7 +231,7 @@ fn bytes_that_are_no_text_are_taken_whole_or_kept_on_both_sides() {
         passed.changes[1].copy.clone().unwrap(),
     ]
     .map(|path| fs::read(path).unwrap());
-    assert_eq!((a, b, copy), (png(2), png(3), png(2)));
+    assert_eq!((a, b, copy), (png(2, 1), png(1, 3), png(2, 1)));
 }
 
 #[cfg(unix)]
