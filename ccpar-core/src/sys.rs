@@ -293,10 +293,9 @@ pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
 
 /// Makes a folder durable, with all that lies in it.
 pub(crate) fn sync_tree(path: &Path) -> io::Result<()> {
-    let folder = open_dir(path)?;
     // One call for the file system is cheaper than one a file.
     #[cfg(target_os = "linux")]
-    if rustix::fs::syncfs(&folder).is_ok() {
+    if rustix::fs::syncfs(&open_dir(path)?).is_ok() {
         return Ok(());
     }
     for entry in fs::read_dir(path)? {
@@ -304,10 +303,11 @@ pub(crate) fn sync_tree(path: &Path) -> io::Result<()> {
         if entry.file_type()?.is_dir() {
             sync_tree(&entry.path())?;
         } else {
-            sync(&File::open(entry.path())?)?;
+            // Windows syncs what is open for writing.
+            let file = OpenOptions::new().write(true).open(entry.path());
+            sync(&file.or_else(|_| File::open(entry.path()))?)?;
         }
     }
-    drop(folder);
     sync_dir(path)
 }
 
