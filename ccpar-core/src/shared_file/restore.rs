@@ -196,7 +196,7 @@ impl SharedFile<'_> {
     /// were before the session.
     ///
     /// # Errors
-    /// [`Error::UnknownVersion`](crate::Error::UnknownVersion) if a content that
+    /// [`Error::UnknownVersion`] if a content that
     /// is needed was pruned.
     pub fn take_back(&self, session: &str) -> Result<Option<Commit>> {
         let mut held = self.enter(self.harness.wait())?;
