@@ -118,8 +118,11 @@ fn branches_that_start_at_once_take_no_folder_twice() {
     let branches: Vec<String> = (0..32_u32)
         .map(|n| {
             let sign = |bit: u32| if n >> bit & 1 == 0 { '/' } else { '-' };
-            let [a, b, c, d, e] = [0, 1, 2, 3, 4].map(sign);
-            format!("a{a}b{b}c{c}d{d}e{e}f")
+            ["a", "b", "c", "d", "e"]
+                .into_iter()
+                .zip(0..)
+                .fold(String::new(), |name, (part, bit)| format!("{name}{part}{}", sign(bit)))
+                + "end"
         })
         .collect();
     let folders: std::collections::BTreeSet<PathBuf> = std::thread::scope(|scope| {
