@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     blame, claim, demo, diff, doctor, heartbeat, lock, locked_edit, locked_read, locked_write, log,
-    lost, merge, release, restore, sessions, show, status, watch,
+    lost, merge, namespace, release, restore, sessions, show, status, watch,
 };
 use crate::exit::{Exit, Failure};
 
@@ -39,6 +39,7 @@ pub(crate) enum Command {
     Sessions(sessions::Arguments),
     Claim(claim::Arguments),
     Release(release::Arguments),
+    Namespace(namespace::Arguments),
     Status(status::Arguments),
     Doctor(doctor::Arguments),
     Demo(demo::Arguments),
@@ -63,6 +64,7 @@ impl Command {
             Command::Sessions(arguments) => sessions::run(arguments),
             Command::Claim(arguments) => claim::run(arguments),
             Command::Release(arguments) => release::run(arguments),
+            Command::Namespace(arguments) => namespace::run(arguments),
             Command::Status(arguments) => status::run(arguments),
             Command::Doctor(arguments) => doctor::run(arguments),
             Command::Demo(arguments) => demo::run(arguments),

@@ -1,4 +1,4 @@
-//! Which branch a folder is on, read from git's own files: a process a question
+//! Which checkout a folder is in, read from git's own files: a process a question
 //! would cost more than everything else a commit does.
 
 use std::fs;
@@ -10,18 +10,12 @@ use std::path::{Path, PathBuf};
 /// Follows gitrepository-layout(5): `.git` is a folder, or in a linked worktree
 /// a file that names one; `HEAD` in it names the branch.
 pub fn branch(dir: &Path) -> Option<String> {
-    let dot_git = worktree(dir)?.join(".git");
-    let head = fs::read_to_string(git_dir(&dot_git)?.join("HEAD")).ok()?;
+    let head = fs::read_to_string(git_dir(&top(dir)?.join(".git"))?.join("HEAD")).ok()?;
     let head = head.trim_end();
     match head.strip_prefix("ref: ") {
         Some(name) => Some(name.strip_prefix("refs/heads/").unwrap_or(name).to_owned()),
         None => head.get(..8).map(str::to_owned),
     }
-}
-
-/// The top folder of the work tree around `dir`.
-pub(crate) fn worktree(dir: &Path) -> Option<PathBuf> {
-    dir.ancestors().find(|dir| dir.join(".git").exists()).map(Path::to_owned)
 }
 
 fn git_dir(dot_git: &Path) -> Option<PathBuf> {
@@ -31,4 +25,55 @@ fn git_dir(dot_git: &Path) -> Option<PathBuf> {
     let text = fs::read_to_string(dot_git).ok()?;
     // A relative path counts from the folder that holds the file.
     Some(dot_git.parent()?.join(text.strip_prefix("gitdir: ")?.trim_end()))
+}
+
+/// The top folder of the work tree around `dir`. `None` outside of one.
+pub fn top(dir: &Path) -> Option<PathBuf> {
+    dir.ancestors().find(|dir| dir.join(".git").exists()).map(Path::to_owned)
+}
+
+/// The main work tree of the repository around `dir`, which its linked worktrees
+/// share; of a bare repository the folder itself.
+pub fn main(dir: &Path) -> Option<PathBuf> {
+    let common = common_dir(dir)?;
+    match common.file_name() {
+        Some(name) if name == ".git" => common.parent().map(Path::to_owned),
+        _ => Some(common),
+    }
+}
+
+/// The top folders of the linked worktrees of the repository around `dir`, those
+/// that git knows and that are gone included; sorted.
+pub fn worktrees(dir: &Path) -> Vec<PathBuf> {
+    let Some(common) = common_dir(dir) else { return Vec::new() };
+    let entries = fs::read_dir(common.join("worktrees")).into_iter().flatten().flatten();
+    let mut tops: Vec<PathBuf> = entries
+        .filter_map(|entry| {
+            let text = fs::read_to_string(entry.path().join("gitdir")).ok()?;
+            entry.path().join(text.trim_end()).parent().map(Path::to_owned)
+        })
+        .collect();
+    tops.sort_unstable();
+    tops
+}
+
+/// Whether the repository around `dir` has a branch of this name.
+pub fn has_branch(dir: &Path, name: &str) -> bool {
+    let Some(common) = common_dir(dir) else { return false };
+    if common.join("refs").join("heads").join(name).is_file() {
+        return true;
+    }
+    let packed = fs::read_to_string(common.join("packed-refs")).unwrap_or_default();
+    let full = format!("refs/heads/{name}");
+    packed.lines().any(|line| line.split_once(' ').is_some_and(|(_, name)| name == full))
+}
+
+/// The folder that all worktrees of a repository share.
+fn common_dir(dir: &Path) -> Option<PathBuf> {
+    let own = git_dir(&top(dir)?.join(".git"))?;
+    let common = match fs::read_to_string(own.join("commondir")) {
+        Ok(text) => own.join(text.trim_end()),
+        Err(_) => own,
+    };
+    fs::canonicalize(common).ok()
 }

@@ -12,6 +12,7 @@
 //!   claims/<file name>-<key>.lock        where those wait who want a claim
 //!   claims/<file name>-<key>.bell        a fifo while the first of them listens
 //!   sessions/<id>.json                   a session's heartbeat
+//!   namespaces/<branch>-<key>/           what a branch's namespace was forked from
 //! ```
 //!
 //! A target's **key** is the first half of the SHA-256 of its canonical path.
@@ -149,6 +150,26 @@ pub fn component(name: &str) -> String {
     if clean.is_empty() { hash } else { format!("{clean}-{hash}") }
 }
 
+/// `<root>/namespaces/<branch>-<key>`: of a branch's namespace of a shared folder.
+pub fn namespace_dir(root: &Utf8Path, shared: &Path, branch: &str) -> Utf8PathBuf {
+    let by = Sha256::new()
+        .chain_update(shared.as_os_str().as_encoded_bytes())
+        .chain_update([0])
+        .chain_update(branch)
+        .finalize();
+    root.join("namespaces").join(format!("{}-{}", safe(branch), hex(&by[..8])))
+}
+
+/// What the folder of a branch's namespace may be called: the name as people
+/// expect it, and one that no other branch has.
+pub fn namespace_names(branch: &str) -> [String; 2] {
+    let clean = safe(branch);
+    let clean = clean.trim_start_matches('.');
+    let hash = hex(&Sha256::digest(branch)[..4]);
+    let unique = if clean.is_empty() { hash } else { format!("{clean}-{hash}") };
+    [if clean.is_empty() { unique.clone() } else { clean.to_owned() }, unique]
+}
+
 fn slug(canonical: &Path) -> String {
     format!("{}-{}", safe(&file_name(canonical)), key(canonical))
 }
@@ -199,6 +220,24 @@ mod tests {
         assert_ne!(component("feat/voice-buffer"), component("feat-voice/buffer"));
         assert_ne!(component("feat/voice"), component("feat-voice"));
         assert_eq!(component("feat-voice"), "feat-voice");
+    }
+
+    #[test]
+    fn namespaces_of_two_branches_never_have_one_name_nor_one_record() {
+        let [slash, dash] = ["feat/voice-buffer", "feat-voice/buffer"].map(namespace_names);
+        assert_eq!(slash[0], "feat-voice-buffer");
+        assert_eq!(slash[0], dash[0]);
+        assert_ne!(slash[1], dash[1]);
+        assert_ne!(namespace_names("Feat")[1], namespace_names("feat")[1]);
+        let dir = |shared: &str, branch| namespace_dir("/r".into(), Path::new(shared), branch);
+        assert_ne!(dir("/m", "a/b"), dir("/m", "a-b"));
+        assert_ne!(dir("/m", "a"), dir("/n", "a"));
+        for name in ["..", "", "/", "a\nb"] {
+            for made in namespace_names(name) {
+                assert!(!made.starts_with('.') && !made.is_empty(), "{made}");
+                assert!(!made.contains(['/', '\n']), "{made}");
+            }
+        }
     }
 
     #[test]

@@ -76,19 +76,26 @@
 //! | [`registry`] | sessions, heartbeats, claims |
 //! | [`survey`] | all known targets, looked at |
 //! | [`shared_file`] | read, commit, update, restore |
+//! | [`namespace`] | a folder forked for a branch, and merged back on purpose |
+//! | [`index`] | an index of notes, held against its files |
+//! | [`checkout`] | which branch, worktree and main checkout a folder is in |
+//! | [`claude_code`] | where Claude Code keeps a project's memory |
 
+pub mod checkout;
+pub mod claude_code;
 pub mod diff;
 pub mod error;
 pub mod history;
+pub mod index;
 pub mod layout;
 pub mod lock;
 pub mod merge;
+pub mod namespace;
 pub mod registry;
 pub mod shared_file;
 pub mod survey;
 
 mod atomic;
-mod checkout;
 mod harness;
 mod sys;
 mod target;

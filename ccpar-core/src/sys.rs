@@ -308,6 +308,26 @@ pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
     sync(&open_dir(path)?)
 }
 
+/// Makes a folder durable, with all that lies in it.
+pub(crate) fn sync_tree(path: &Path) -> io::Result<()> {
+    // One call for the file system is cheaper than one a file.
+    #[cfg(target_os = "linux")]
+    if rustix::fs::syncfs(&open_dir(path)?).is_ok() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_tree(&entry.path())?;
+        } else {
+            // Windows syncs what is open for writing.
+            let file = OpenOptions::new().write(true).open(entry.path());
+            sync(&file.or_else(|_| File::open(entry.path()))?)?;
+        }
+    }
+    sync_dir(path)
+}
+
 /// Opens a folder to sync it. Windows has no such call: there this is a handle
 /// on nothing, and the file system's own journal has to do.
 pub(crate) fn open_dir(path: &Path) -> io::Result<File> {

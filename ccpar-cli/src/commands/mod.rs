@@ -13,6 +13,7 @@ pub(crate) mod locked_write;
 pub(crate) mod log;
 pub(crate) mod lost;
 pub(crate) mod merge;
+pub(crate) mod namespace;
 pub(crate) mod release;
 pub(crate) mod report;
 pub(crate) mod restore;

@@ -7,6 +7,8 @@ mod faults;
 mod history;
 mod locking;
 mod merging;
+mod namespace_kills;
+mod namespaces;
 mod readme;
 mod restoring;
 mod sessions;

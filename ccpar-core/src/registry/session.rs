@@ -200,7 +200,7 @@ impl Registry<'_> {
             };
             paths.iter().map(shown).collect()
         });
-        let worktree = folder.and_then(checkout::worktree);
+        let worktree = folder.and_then(checkout::top);
         let branch = self.harness.author().branch.clone();
         Session {
             format: FORMAT,

@@ -21,6 +21,7 @@ mod back;
 mod half_done;
 mod held;
 mod loss;
+mod passed_on;
 mod prune;
 mod restore;
 mod settle;
@@ -34,11 +35,12 @@ use crate::error::{Error, Result};
 use crate::harness::{self, Harness};
 use crate::history::{History, How, Record, Version};
 use crate::lock::{Lock, Mode};
-use crate::merge::{Merge, Rules};
+use crate::merge::Rules;
 use crate::{atomic, layout, target};
 use held::{Held, Made};
 
 pub use loss::{Loss, LostLine};
+pub(crate) use passed_on::merged;
 pub use settle::Settled;
 pub use stale::Swallowed;
 pub use words::{Base, Commit, CommitOptions, Outcome, Snapshot, WithoutBase};
@@ -314,16 +316,13 @@ impl<'h> SharedFile<'h> {
             let commit = self.put(held, ours, How::Write, &made)?;
             return Ok(Commit { removed_meanwhile: Some(Box::new(by)), ..commit });
         }
-        let rules = Rules::of(&held.real);
         let theirs = held.content().to_vec();
-        let merge = Merge::with_rules(rules, text, ours, &theirs);
-        let merged = merge.keep_theirs();
+        let (merged, regions) = passed_on::merged(Rules::of(&held.real), text, ours, &theirs);
         let how = if merged == ours { How::Write } else { How::Merge };
         made.ours = Some(ours);
-        if merge.is_clean() {
+        if regions == 0 {
             return self.put(held, &merged, how, &made);
         }
-        let regions = merge.conflicts().count();
         self.check(held)?;
         // In the history first, then beside the target: an acknowledged text is
         // never in one place alone.

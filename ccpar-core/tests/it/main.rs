@@ -10,6 +10,8 @@ mod history;
 mod json_laws;
 mod laws;
 mod lock;
+mod namespace;
+mod namespace_laws;
 mod outside;
 mod processes;
 mod prune;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which modules each may import. What is not named here may not exist.
-const MAY_IMPORT: [(&str, &[&str]); 15] = [
+const MAY_IMPORT: [(&str, &[&str]); 18] = [
     ("error", &["lock", "registry"]),
     ("sys", &[]),
     ("lock", &["error", "sys"]),
@@ -15,6 +15,7 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
     ("diff", &[]),
     ("target", &["error"]),
     ("checkout", &[]),
+    ("claude_code", &["checkout"]),
     ("history", &["error", "sys", "atomic", "layout"]),
     (
         "harness",
@@ -26,6 +27,23 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
         &["error", "atomic", "diff", "harness", "history", "layout", "lock", "merge", "target"],
     ),
     ("survey", &["error", "atomic", "harness", "history", "lock", "shared_file", "sys"]),
+    (
+        "namespace",
+        &[
+            "error",
+            "checkout",
+            "atomic",
+            "diff",
+            "harness",
+            "history",
+            "layout",
+            "lock",
+            "merge",
+            "shared_file",
+            "sys",
+        ],
+    ),
+    ("index", &["error", "harness", "namespace"]),
     (
         "lib",
         &["error", "atomic", "checkout", "harness", "history", "lock", "registry", "shared_file"],
@@ -39,7 +57,7 @@ const OWNERS: [(&str, &[&str]); 6] = [
     ("rustix", &["sys"]),
     ("sha2", &["history", "layout"]),
     ("thiserror", &["error"]),
-    ("serde_json", &["lock", "history", "merge", "registry", "survey"]),
+    ("serde_json", &["claude_code", "lock", "history", "merge", "namespace", "registry", "survey"]),
 ];
 
 /// The source of each module without its tests and comments, by module name.

@@ -1,5 +1,8 @@
 //! `ccpar doctor`
 
+mod folder;
+
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ccpar_core::history::{Pruned, forget_seen};
@@ -20,10 +23,23 @@ what is missing. What it mends it copies to the folder `doctor` of its root firs
 With --prune it removes what is older, or more, than is to be kept. Each commit
 does that now and then by itself.
 
-Exit: 0 in order, or mended; 1 something cannot be mended; 2 trouble
+With a folder of notes or skills it holds the index there against the files, and
+names namespaces whose worktree is gone. --fix adds entries from the files' front
+matter, and removes those that it could make again; any other line stays.
 
-Example: ccpar doctor --dry-run")]
+Exit: 0 in order, or mended; 1 something is not; 2 trouble
+
+Example: ccpar doctor --dry-run
+         ccpar doctor ~/.claude/skills --fix")]
 pub(crate) struct Arguments {
+    /// The folder whose index to check, instead of what ccpar keeps
+    #[arg(conflicts_with = "prune")]
+    folder: Option<PathBuf>,
+
+    /// Mend the index of the folder
+    #[arg(long, requires = "folder", conflicts_with = "dry_run")]
+    fix: bool,
+
     /// Only say what is wrong
     #[arg(short = 'n', long)]
     dry_run: bool,
@@ -58,6 +74,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let harness = context::writing(&arguments.writing)?;
     if arguments.prune {
         return prune(harness, arguments);
+    }
+    if let Some(folder) = &arguments.folder {
+        return folder::run(&harness, folder, arguments.fix, arguments.writing.how.json);
     }
     let stamp = when::file_stamp();
     let findings = harness.examine(!arguments.dry_run, &stamp)?;

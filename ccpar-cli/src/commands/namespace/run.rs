@@ -1,0 +1,151 @@
+//! `ccpar namespace run`
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, BufRead as _, IsTerminal as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use ccpar_core::Harness;
+use ccpar_core::namespace::{Fork, Namespace};
+use clap::{Args, ValueEnum};
+
+use super::{Of, acting, fork, passing, start};
+use crate::context::HowToWrite;
+use crate::exit::{Exit, Failure};
+use crate::output;
+
+/// Run an agent with its memory in the branch's namespace, and promote at its end
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The namespace is started if it is not there. `claude` gets its folder by
+`--settings`, any other command in `$CCPAR_NAMESPACE`. Ends with the command's exit
+code if that is not 0, else as promote does.
+
+Example: ccpar namespace run -- claude
+         ccpar namespace run --of notes --promote always -- ./learn.sh")]
+pub(super) struct Arguments {
+    /// The branch [default: the one that is checked out here]
+    #[arg(long)]
+    branch: Option<String>,
+
+    #[command(flatten)]
+    of: Of,
+
+    /// Where it is to lie [default: in the shared folder, named after the branch]
+    #[arg(long, value_name = "FOLDER")]
+    at: Option<PathBuf>,
+
+    /// Whether to promote at the end; without a terminal, `ask` does not
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Promote::Ask)]
+    promote: Promote,
+
+    #[command(flatten)]
+    how: HowToWrite,
+
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Promote {
+    Ask,
+    Always,
+    Never,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let fork =
+        Fork { at: arguments.at.clone(), ..fork(arguments.branch.as_deref(), &arguments.of)? };
+    let harness = acting(&arguments.how, &fork.branch)?;
+    let (namespace, _) = start::start(&harness, &fork)?;
+    let ended = launch(&arguments.command, &namespace)?;
+    let promoted = promote(arguments, &harness, &namespace)?;
+    Ok(if ended == Exit::Code(0) { promoted } else { ended })
+}
+
+/// Runs the command to its end. A Ctrl-C is the command's to answer.
+fn launch(words: &[OsString], namespace: &Namespace) -> Result<Exit, Failure> {
+    let words = with_settings(words, namespace)?;
+    ctrlc::set_handler(|| {})
+        .map_err(|error| Failure::new(format!("cannot leave Ctrl-C to the command: {error}")))?;
+    let mut child = Command::new(&words[0])
+        .args(&words[1..])
+        .env("CCPAR_NAMESPACE", namespace.folder())
+        .spawn()
+        .map_err(|error| {
+            let name = words[0].to_string_lossy();
+            Failure::new(match error.kind() {
+                io::ErrorKind::NotFound => format!("there is no command `{name}`"),
+                _ => format!("cannot run `{name}`: {error}"),
+            })
+        })?;
+    let ended = child.wait();
+    ended.map(Exit::of).map_err(|error| Failure::new(format!("cannot wait for it: {error}")))
+}
+
+/// Claude Code takes its memory's folder from the settings that it is given.
+fn with_settings(words: &[OsString], namespace: &Namespace) -> Result<Vec<OsString>, Failure> {
+    let program = Path::new(&words[0]).file_stem().unwrap_or_default();
+    if program != "claude" {
+        return Ok(words.to_vec());
+    }
+    let mut settings = start::settings(namespace);
+    let mut rest = words[1..].to_vec();
+    let given = rest.iter().position(|word| word == "--settings");
+    if let Some(at) = given.filter(|at| at + 1 < rest.len()) {
+        let own = parse_settings(&rest[at + 1])?;
+        if let (Some(own), Some(ours)) = (own.as_object(), settings.as_object_mut()) {
+            for (key, value) in own {
+                ours.entry(key.as_str()).or_insert_with(|| value.clone());
+            }
+        }
+        rest.drain(at..=at + 1);
+    }
+    let words = [words[0].clone(), "--settings".into(), settings.to_string().into()];
+    Ok(words.into_iter().chain(rest).collect())
+}
+
+/// Settings are given as JSON, or as a file that holds it.
+fn parse_settings(word: &OsStr) -> Result<serde_json::Value, Failure> {
+    let wrong = |why: String| Failure::new(format!("`--settings` cannot be added to: {why}"));
+    let text = word.to_string_lossy();
+    if text.trim_start().starts_with('{') {
+        return serde_json::from_str(&text).map_err(|error| wrong(error.to_string()));
+    }
+    let text = std::fs::read(word).map_err(|error| wrong(format!("`{text}`: {error}")))?;
+    serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))
+}
+
+fn promote(
+    arguments: &Arguments,
+    harness: &Harness,
+    namespace: &Namespace,
+) -> Result<Exit, Failure> {
+    let json = arguments.how.json;
+    if !matches!(arguments.promote, Promote::Always) {
+        let planned = namespace.plan_promote(harness)?;
+        passing::report(&planned, namespace.shared(), true, json)?;
+        let asks = matches!(arguments.promote, Promote::Ask) && !planned.changes.is_empty();
+        if !asks || !ask() {
+            if !planned.changes.is_empty() {
+                let of = output::shell_word(namespace.shared().as_os_str());
+                let branch = output::shell_word(namespace.branch().as_ref());
+                output::hint(format!("ccpar namespace promote {branch} --of {of}"));
+            }
+            return Ok(Exit::Done);
+        }
+    }
+    passing::report(&namespace.promote(harness)?, namespace.shared(), false, json)
+}
+
+/// Asks, where there is somebody to answer.
+fn ask() -> bool {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return false;
+    }
+    output::say("promote that? [y/N]");
+    let mut answer = String::new();
+    let read = io::stdin().lock().read_line(&mut answer);
+    read.is_ok() && ["y", "yes"].contains(&answer.trim().to_lowercase().as_str())
+}

@@ -1,0 +1,196 @@
+//! A private copy of a folder of notes, forked for a branch, merged back on purpose.
+//!
+//! [`Namespace::start`] copies the folder and keeps what it copied as the **base**.
+//! From then on both sides change. [`Namespace::promote`] passes on to the shared
+//! folder what became of the base here, file by file: a three-way merge with the
+//! rules of [`merge`](crate::merge), by commits like any other.
+//! [`Namespace::update`] does the same the other way round. After a file was passed
+//! on, its base is the text that was, so that nothing is passed on twice.
+//!
+//! Nothing here is bound to one agent: the folder is any folder.
+//!
+//! ```
+//! use ccpar_core::Harness;
+//! use ccpar_core::namespace::{Fork, Namespace};
+//!
+//! # let home = tempfile::tempdir()?;
+//! # let root = camino::Utf8Path::from_path(home.path()).unwrap().join("ccpar");
+//! let harness = Harness::open(&root)?;
+//! let memory = home.path().join("memory");
+//! let index = harness.file(memory.join("MEMORY.md"));
+//! index.append(b"- [build](build.md): make\n")?;
+//!
+//! let (voice, _) = Namespace::start(&harness, &Fork::new(&memory, "feat/voice"))?;
+//! let own = harness.file(voice.folder().join("MEMORY.md"));
+//! own.append(b"- [voice](voice.md): buffers are 20 ms\n")?;
+//! index.append(b"- [emit](emit.md): once\n")?;
+//!
+//! assert!(voice.promote(&harness)?.is_clean());
+//! let text = "- [build](build.md): make\n- [emit](emit.md): once\n\
+//!             - [voice](voice.md): buffers are 20 ms\n";
+//! assert_eq!(index.read()?.content(), text.as_bytes());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What belongs to it
+//! Files, in sub-folders too. A link to a file counts as the file. Left out, and
+//! named: links to folders and to nothing, and what is neither file nor folder. Not
+//! looked at: `.git`, temp files, conflict copies, and folders of other namespaces,
+//! which a file `.ccpar-namespace` in them marks.
+//!
+//! # Crashes
+//! A crash at any instant leaves a namespace that is not there yet, whole, or half
+//! passed on or discarded: the same call again finishes it.
+
+mod discard;
+mod folder;
+mod pass;
+mod record;
+mod rescue;
+mod start;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use camino::Utf8Path;
+
+use crate::error::{Context as _, Error, Result};
+use crate::harness::Harness;
+use crate::layout;
+use crate::lock::{Lock, Mode};
+use record::Record;
+
+pub use discard::Discarded;
+pub(crate) use folder::Listing;
+pub use folder::Why;
+pub use pass::{Action, Change, Compared, Passed};
+pub use record::Header;
+pub use rescue::rescue;
+pub use start::{Fork, Started};
+
+/// A namespace that was started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Namespace {
+    header: Header,
+}
+
+impl Namespace {
+    /// The namespace that a branch has of a shared folder, if it was started.
+    pub fn open(harness: &Harness, shared: &Path, branch: &str) -> Result<Option<Namespace>> {
+        let shared = harness.file(shared).real_path()?;
+        let dir = layout::namespace_dir(harness.root(), &shared, branch);
+        let record = Record::load(&dir)?.filter(|record| record.ready || record.discarding);
+        Ok(record.map(|record| Namespace { header: record.header }))
+    }
+
+    /// All namespaces that this root knows, by folder and branch; and what is wrong
+    /// with those that cannot be read.
+    pub fn all(root: &Utf8Path) -> Result<(Vec<Namespace>, Vec<Error>)> {
+        let dir = root.join("namespaces");
+        let entries = match fs::read_dir(&dir) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Default::default()),
+            Err(error) => return Err(error).context("list", &dir),
+        };
+        let (mut all, mut problems) = (Vec::new(), Vec::new());
+        for entry in entries {
+            let name = entry.context("list", &dir)?.file_name();
+            let Some(name) = name.to_str() else { continue };
+            match Record::load(&dir.join(name)) {
+                Ok(Some(record)) => all.push(Namespace { header: record.header }),
+                Ok(None) => {}
+                Err(problem) => problems.push(problem),
+            }
+        }
+        all.sort_unstable_by(|one, other| {
+            let by = |namespace: &Namespace| {
+                (namespace.header.shared.clone(), namespace.header.branch.clone())
+            };
+            by(one).cmp(&by(other))
+        });
+        Ok((all, problems))
+    }
+
+    /// Who it is.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The branch that it is for.
+    pub fn branch(&self) -> &str {
+        &self.header.branch
+    }
+
+    /// Where it lies.
+    pub fn folder(&self) -> &Path {
+        &self.header.folder
+    }
+
+    /// The folder that it was forked from.
+    pub fn shared(&self) -> &Path {
+        &self.header.shared
+    }
+
+    /// Whether its folder is there.
+    pub fn exists(&self) -> bool {
+        self.folder().join(folder::MARKER).exists()
+    }
+
+    /// The sub-folders of a shared folder that are namespaces, whichever root knows
+    /// them; sorted.
+    pub fn folders_in(shared: &Path) -> Result<Vec<PathBuf>> {
+        let entries = match fs::read_dir(shared) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error).context("list", shared),
+        };
+        let mut folders = Vec::new();
+        for entry in entries {
+            let path = entry.context("list", shared)?.path();
+            folders.extend(path.join(folder::MARKER).exists().then_some(path));
+        }
+        folders.sort_unstable();
+        Ok(folders)
+    }
+
+    fn lock(&self, harness: &Harness) -> Result<Lock> {
+        harness.file(self.folder()).lock(Mode::Exclusive)
+    }
+
+    fn load(&self, harness: &Harness) -> Result<Record> {
+        let dir = layout::namespace_dir(harness.root(), self.shared(), self.branch());
+        let refuse = |problem: &str| Error::Target {
+            path: self.folder().to_owned(),
+            problem: problem.to_owned(),
+        };
+        match Record::load(&dir)? {
+            None => Err(refuse("is no namespace any more: start it")),
+            Some(record) if record.discarding => {
+                Err(refuse("is half discarded: discard it again, or start anew"))
+            }
+            // Everything would look deleted.
+            Some(_) if !self.exists() => {
+                Err(refuse("is the folder of a namespace, and is gone: discard it, or start anew"))
+            }
+            Some(record) => Ok(record),
+        }
+    }
+
+    /// Its files. None at all would mean that every note is to be deleted.
+    fn listing(&self, record: &Record) -> Result<Listing> {
+        let listing = Listing::of(self.folder())?;
+        if listing.files.is_empty()
+            && listing.left_out.is_empty()
+            && record.paths().next().is_some()
+        {
+            return Err(Error::Target {
+                path: self.folder().to_owned(),
+                problem: "holds no file any more, which would delete every one of the shared \
+                          folder: put one back, or discard the namespace"
+                    .to_owned(),
+            });
+        }
+        Ok(listing)
+    }
+}

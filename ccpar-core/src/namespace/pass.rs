@@ -1,0 +1,475 @@
+//! What became of a base on one side, passed on to the other.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::Namespace;
+use super::folder::{Listing, Why, blocked};
+use super::record::{Intent, Into, Record};
+use crate::atomic::Durability;
+use crate::diff::{Sign, hunks};
+use crate::error::{Context as _, Error, Result};
+use crate::harness::Harness;
+use crate::history::Version;
+use crate::layout;
+use crate::merge::Rules;
+use crate::shared_file::{Base, Outcome, SharedFile, merged};
+
+/// What is done to a file of the other side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Action {
+    /// It is new there.
+    Create,
+    /// It takes the text as it is.
+    Write,
+    /// The text is merged with what was changed there.
+    Merge,
+    /// It is removed: it was here, and was left alone there.
+    Remove,
+    /// The text does not merge: what does is there, and the whole of it in a
+    /// conflict copy.
+    Conflict,
+    /// It was removed here and changed there: it stays.
+    Keep,
+    /// It was changed here and removed there: it is back.
+    BringBack,
+    /// Something of another kind stands in its place: the text is in a conflict
+    /// copy.
+    Blocked,
+    /// A conflict copy lies beside it here: it waits until that is settled.
+    Wait,
+}
+
+impl Action {
+    /// Whether both sides wanted something else.
+    pub fn is_conflict(self) -> bool {
+        !matches!(self, Action::Create | Action::Write | Action::Merge | Action::Remove)
+    }
+}
+
+/// What is done to one file, or would be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Its path within the folder.
+    pub path: String,
+    /// What is done to it.
+    pub action: Action,
+    /// What it holds then.
+    pub version: Version,
+    /// How many lines come in, and how many go out.
+    pub lines: (usize, usize),
+    /// In how many places the texts did not merge.
+    pub regions: usize,
+    /// The conflict copy, once there is one.
+    pub copy: Option<PathBuf>,
+}
+
+/// What was passed on, or would be.
+#[derive(Debug, Default)]
+#[must_use = "conflicts are told here, not as an error"]
+pub struct Passed {
+    /// What is done, by file; those with nothing to do are not among them.
+    pub changes: Vec<Change>,
+    /// What is not looked at.
+    pub left_out: Vec<(PathBuf, Why)>,
+    /// Why a file was left as it is.
+    pub problems: Vec<Error>,
+}
+
+impl Passed {
+    pub(super) fn take(&mut self, done: Result<Option<Change>>) {
+        match done {
+            Ok(change) => self.changes.extend(change),
+            Err(problem) => self.problems.push(problem),
+        }
+    }
+
+    /// Whether all went through without a conflict.
+    pub fn is_clean(&self) -> bool {
+        self.problems.is_empty() && !self.changes.iter().any(|change| change.action.is_conflict())
+    }
+}
+
+/// What became of one file on both sides. Absent: `None`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compared {
+    /// Its path within the folder.
+    pub path: String,
+    /// What both made their text of.
+    pub base: Option<Vec<u8>>,
+    /// The namespace's.
+    pub ours: Option<Vec<u8>>,
+    /// The shared folder's.
+    pub theirs: Option<Vec<u8>>,
+}
+
+/// One text on its way.
+pub(super) struct Pass<'a> {
+    pub(super) path: &'a str,
+    pub(super) base: Option<&'a [u8]>,
+    pub(super) from: Option<&'a [u8]>,
+}
+
+/// What is to be done, and what the file holds then.
+struct Plan {
+    action: Action,
+    text: Option<Vec<u8>>,
+    regions: usize,
+}
+
+impl Pass<'_> {
+    /// What to do, given what is there. `None`: nothing, the other side has it.
+    fn plan(&self, rules: Rules, to: Option<&[u8]>) -> Option<Plan> {
+        if self.from == self.base || self.from == to {
+            return None;
+        }
+        let plan = |action, text: Option<&[u8]>| Plan {
+            action,
+            text: text.map(<[u8]>::to_vec),
+            regions: 0,
+        };
+        Some(match (self.from, to) {
+            (None, _) if to == self.base => plan(Action::Remove, None),
+            (None, _) => plan(Action::Keep, to),
+            (Some(_), None) if self.base.is_none() => plan(Action::Create, self.from),
+            (Some(_), None) => plan(Action::BringBack, self.from),
+            (Some(_), _) if to == self.base => plan(Action::Write, self.from),
+            (Some(from), Some(to)) => {
+                let (text, regions) = merged(rules, self.base.unwrap_or_default(), from, to);
+                if regions == 0 && text == to {
+                    return None;
+                }
+                let action = if regions == 0 { Action::Merge } else { Action::Conflict };
+                Plan { action, text: Some(text), regions }
+            }
+        })
+    }
+
+    /// What would be done to the file in `folder`.
+    pub(super) fn look(
+        &self,
+        harness: &Harness,
+        folder: &Path,
+        removed: &BTreeSet<String>,
+    ) -> Result<Option<Change>> {
+        let (mut rules, mut to) = (Rules::Lines, None);
+        match blocked(folder, self.path) {
+            Some(stands) if self.from.is_some() => {
+                if !gives_way(folder, &stands, removed) {
+                    return Ok(Some(self.change(Action::Blocked, Version::ABSENT, (0, 0))));
+                }
+            }
+            // There is no such file.
+            Some(_) => {}
+            None => {
+                let file = harness.file(folder.join(self.path));
+                let there = file.look_only()?;
+                rules = Rules::of(&file.real_path()?);
+                to = (!there.version().is_absent()).then(|| there.into_content());
+            }
+        }
+        let Some(plan) = self.plan(rules, to.as_deref()) else { return Ok(None) };
+        let version = plan.text.as_deref().map_or(Version::ABSENT, Version::of);
+        let lines = lines(to.as_deref().unwrap_or_default(), &plan.text.unwrap_or_default());
+        let change = self.change(plan.action, version, lines);
+        Ok(Some(Change { regions: plan.regions, ..change }))
+    }
+
+    /// Does it.
+    pub(super) fn carry_out(&self, harness: &Harness, folder: &Path) -> Result<Option<Change>> {
+        let Some(change) = self.look(harness, folder, &BTreeSet::new())? else { return Ok(None) };
+        let path = folder.join(self.path);
+        let file = harness.file(&path);
+        let Some(from) = self.from else {
+            return self.remove(&file, folder, change).map(Some);
+        };
+        if change.action == Action::Blocked {
+            return self.beside(harness, folder, from, change).map(Some);
+        }
+        let base = self.base.map_or(Base::Version(Version::ABSENT), |text| Base::Text(text.into()));
+        let commit = file.merge_in(&base, from)?;
+        Ok(Some(match commit.outcome {
+            Outcome::Conflict { copy, regions } => Change {
+                action: Action::Conflict,
+                version: commit.version,
+                copy: Some(copy),
+                regions,
+                ..change
+            },
+            _ => Change { version: commit.version, ..change },
+        }))
+    }
+
+    fn remove(&self, file: &SharedFile<'_>, folder: &Path, change: Change) -> Result<Change> {
+        if change.action == Action::Keep {
+            return Ok(change);
+        }
+        let path = file.path();
+        let is_link = fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
+        if is_link {
+            // What it leads to is another's, and is not deleted.
+            fs::remove_file(path).context("remove", path)?;
+        } else if let Some(version) =
+            file.remove_if(self.base.map_or(Version::ABSENT, Version::of))?
+        {
+            return Ok(Change { action: Action::Keep, version, lines: (0, 0), ..change });
+        }
+        // A folder that held nothing else goes with it.
+        for parent in path.ancestors().skip(1).take_while(|parent| *parent != folder) {
+            if fs::remove_dir(parent).is_err() {
+                break;
+            }
+        }
+        Ok(change)
+    }
+
+    /// Keeps the text beside what stands in its place.
+    fn beside(
+        &self,
+        harness: &Harness,
+        folder: &Path,
+        from: &[u8],
+        change: Change,
+    ) -> Result<Change> {
+        let stands = blocked(folder, self.path).unwrap_or_else(|| folder.join(self.path));
+        let author = harness.author();
+        let who = author.branch.as_ref().or(author.session.as_ref());
+        let hash = Version::of(from).to_string();
+        let flat = self.path.replace('/', "-");
+        let who = who.map_or("ours", String::as_str);
+        let copy = stands.with_file_name(layout::conflict_name(Path::new(&flat), who, &hash));
+        if !copy.exists() {
+            let _ = harness.file(&copy).merge_in(&Base::Version(Version::ABSENT), from)?;
+        }
+        Ok(Change { copy: Some(copy), regions: 1, ..change })
+    }
+
+    fn change(&self, action: Action, version: Version, lines: (usize, usize)) -> Change {
+        let regions = usize::from(action == Action::Blocked);
+        Change { path: self.path.to_owned(), action, version, lines, regions, copy: None }
+    }
+}
+
+impl Namespace {
+    /// Passes on to the shared folder what was added, changed and removed here.
+    ///
+    /// A removal is passed on where the shared folder left the file alone. What is
+    /// changed on both sides is merged; what does not merge is kept on both, and
+    /// told. Again, or after a crash, it goes on with what is left to do.
+    ///
+    /// # Errors
+    /// Of a single file: they are told with the rest, which is done.
+    pub fn promote(&self, harness: &Harness) -> Result<Passed> {
+        self.pass_all(harness, Into::Shared)
+    }
+
+    /// What [`promote`](Self::promote) would do now. Nothing is written.
+    pub fn plan_promote(&self, harness: &Harness) -> Result<Passed> {
+        self.plan_all(harness, Into::Shared)
+    }
+
+    /// Passes on to the namespace what the shared folder has learned since the fork.
+    /// What does not merge stays here as it is, with the shared folder's text in a
+    /// conflict copy; a promote of that file waits until the copy is gone.
+    ///
+    /// # Errors
+    /// As for [`promote`](Self::promote).
+    pub fn update(&self, harness: &Harness) -> Result<Passed> {
+        self.pass_all(harness, Into::Namespace)
+    }
+
+    /// What [`update`](Self::update) would do now. Nothing is written.
+    pub fn plan_update(&self, harness: &Harness) -> Result<Passed> {
+        self.plan_all(harness, Into::Namespace)
+    }
+
+    /// The files that changed since the fork, on either side.
+    pub fn compare(&self, harness: &Harness) -> Result<Vec<Compared>> {
+        let record = self.load(harness)?;
+        let ours = Listing::of(self.folder())?;
+        let theirs = Listing::of(self.shared())?;
+        let mut names: BTreeSet<&String> = record.paths().collect();
+        names.extend(ours.files.iter().chain(&theirs.files));
+        names.retain(|name| !ours.leaves_out(name) && !theirs.leaves_out(name));
+        let mut compared = Vec::new();
+        for path in names {
+            let base = record.base(path);
+            let ours = text_of(&self.folder().join(path))?;
+            let theirs = text_of(&self.shared().join(path))?;
+            let is_base = |text: &Option<Vec<u8>>| version(text.as_deref()) == base;
+            if !is_base(&ours) || !is_base(&theirs) {
+                let base = if base.is_absent() { None } else { Some(record.text(path)?) };
+                compared.push(Compared { path: path.clone(), base, ours, theirs });
+            }
+        }
+        Ok(compared)
+    }
+
+    fn plan_all(&self, harness: &Harness, into: Into) -> Result<Passed> {
+        let record = self.load(harness)?;
+        let (todo, mut passed) = self.todo(&record, into)?;
+        let mut removed = BTreeSet::new();
+        for Todo { path, from } in &todo {
+            let looked = base_of(&record, path).and_then(|base| {
+                let pass = Pass { path, base: base.as_deref(), from: from.as_deref() };
+                pass.look(harness, self.side(into), &removed)
+            });
+            if let Ok(Some(Change { action: Action::Remove, .. })) = &looked {
+                removed.insert(path.clone());
+            }
+            passed.take(looked);
+        }
+        Ok(passed)
+    }
+
+    fn pass_all(&self, harness: &Harness, into: Into) -> Result<Passed> {
+        let _lock = self.lock(harness)?;
+        let mut record = self.load(harness)?;
+        self.recover(harness, &mut record)?;
+        let (todo, mut passed) = self.todo(&record, into)?;
+        let to = self.side(into);
+        for Todo { path, from } in &todo {
+            passed.take(pass_one(harness, &mut record, to, into, path, from.as_deref()));
+        }
+        if harness.durability() == Durability::Disk && !todo.is_empty() {
+            record.sync()?;
+        }
+        Ok(passed)
+    }
+
+    /// What changed on one side since it was last passed on. What was removed comes
+    /// first: a file may stand where a folder stood.
+    fn todo(&self, record: &Record, into: Into) -> Result<(Vec<Todo>, Passed)> {
+        let (from, listing) = match into {
+            Into::Shared => (self.folder(), self.listing(record)?),
+            Into::Namespace => (self.shared(), Listing::of(self.shared())?),
+        };
+        let mut names: BTreeSet<&String> = record.paths().collect();
+        names.extend(&listing.files);
+        let (mut todo, mut passed) = (Vec::new(), Passed::default());
+        for path in names {
+            let text = if listing.files.contains(path) {
+                text_of(&from.join(path))
+            } else if listing.leaves_out(path) {
+                continue;
+            } else {
+                Ok(None)
+            };
+            match text {
+                Err(problem) => passed.problems.push(problem),
+                Ok(text) if version(text.as_deref()) == record.base(path) => {}
+                Ok(_) if into == Into::Shared && listing.in_conflict.contains(path) => {
+                    let pass = Pass { path, base: None, from: None };
+                    passed.changes.push(pass.change(Action::Wait, record.base(path), (0, 0)));
+                }
+                Ok(from) => todo.push(Todo { path: path.clone(), from }),
+            }
+        }
+        todo.sort_by_key(|todo| todo.from.is_some());
+        passed.left_out = listing.left_out;
+        Ok((todo, passed))
+    }
+
+    /// Whether what a crash interrupted had arrived. If so, it is not passed on
+    /// again: somebody may have taken it out since.
+    fn recover(&self, harness: &Harness, record: &mut Record) -> Result<()> {
+        let Some(Intent { path, version, after, into }) = record.intent.clone() else {
+            return Ok(());
+        };
+        let to = self.side(into);
+        let file = harness.file(to.join(&path));
+        if blocked(to, &path).is_some() || !file.has_taken_in(version, after)? {
+            return Ok(());
+        }
+        let text = if version.is_absent() { None } else { file.history()?.get(version)? };
+        if text.is_some() || version.is_absent() {
+            record.set_base(&path, text.as_deref())?;
+        }
+        Ok(())
+    }
+
+    fn side(&self, into: Into) -> &Path {
+        match into {
+            Into::Shared => self.shared(),
+            Into::Namespace => self.folder(),
+        }
+    }
+}
+
+/// A file that changed on one side, and its text there.
+struct Todo {
+    path: String,
+    from: Option<Vec<u8>>,
+}
+
+fn pass_one(
+    harness: &Harness,
+    record: &mut Record,
+    to: &Path,
+    into: Into,
+    path: &str,
+    from: Option<&[u8]>,
+) -> Result<Option<Change>> {
+    let base = base_of(record, path)?;
+    let pass = Pass { path, base: base.as_deref(), from };
+    let newest = harness.file(to.join(path)).history().and_then(|history| history.newest());
+    let after = newest.ok().flatten().map_or(0, |newest| newest.n);
+    record.intend(Intent { path: path.to_owned(), version: version(from), after, into })?;
+    let change = pass.carry_out(harness, to)?;
+    record.set_base(path, from)?;
+    Ok(change)
+}
+
+fn base_of(record: &Record, path: &str) -> Result<Option<Vec<u8>>> {
+    if record.base(path).is_absent() { Ok(None) } else { record.text(path).map(Some) }
+}
+
+fn version(text: Option<&[u8]>) -> Version {
+    text.map_or(Version::ABSENT, Version::of)
+}
+
+/// The text of a file; `None` if there is no file.
+pub(super) fn text_of(path: &Path) -> Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound
+                    | io::ErrorKind::NotADirectory
+                    | io::ErrorKind::IsADirectory
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error).context("read", path),
+    }
+}
+
+fn lines(old: &[u8], new: &[u8]) -> (usize, usize) {
+    let hunks = hunks(old, new, 0);
+    let count = |wanted| {
+        let lines = hunks.iter().flat_map(|hunk| &hunk.lines);
+        lines.filter(|(sign, _)| *sign == wanted).count()
+    };
+    (count(Sign::Added), count(Sign::Removed))
+}
+
+/// Whether what is in the way of a file is about to be removed.
+fn gives_way(folder: &Path, stands: &Path, removed: &BTreeSet<String>) -> bool {
+    let Ok(within) = stands.strip_prefix(folder) else { return false };
+    let within = within.to_string_lossy();
+    if !stands.is_dir() {
+        return removed.contains(&*within);
+    }
+    let all_go = |listing: Listing| {
+        listing.left_out.is_empty()
+            && listing.in_conflict.is_empty()
+            && listing.files.iter().all(|path| removed.contains(&format!("{within}/{path}")))
+    };
+    !removed.is_empty() && Listing::of(stands).is_ok_and(all_go)
+}
