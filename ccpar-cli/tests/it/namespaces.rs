@@ -259,6 +259,20 @@ fn a_ctrl_c_is_the_agents_and_the_promote_comes_after_it() {
 }
 
 #[test]
+fn who_runs_in_a_namespace_is_a_session_while_it_does() {
+    let Some(project) = Project::new() else { return };
+    // It is registered as soon as its process is known.
+    let agent = format!(
+        "for i in $(seq 200); do {ccpar} namespace list | grep 'in use by session' && exit 0; \
+         sleep 0.02; done; exit 3",
+        ccpar = crate::support::CCPAR,
+    );
+    let ran = project.namespace(&["run", "--promote", "never", "--", "sh", "-c", &agent]);
+    assert!(ran.ended(0, "").stdout.contains("in use by session pid-"));
+    assert!(!project.namespace(&["list"]).quiet().contains("in use"));
+}
+
+#[test]
 fn what_nobody_comes_back_to_is_listed_and_rescued() {
     let Some(project) = Project::new() else { return };
     project.namespace(&["list"]).ended(0, "there is no namespace");

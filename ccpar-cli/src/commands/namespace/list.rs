@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ccpar_core::claude_code::Client;
 use ccpar_core::namespace::Namespace;
+use ccpar_core::registry::Session;
 use ccpar_core::{Harness, checkout};
 use clap::Args;
 use serde::Serialize;
@@ -43,6 +44,9 @@ pub(crate) struct Entry {
     branch_exists: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     worktree_exists: Option<bool>,
+    /// The live sessions that are known to write there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    used_by: Vec<String>,
     /// What is wrong with it, if anything.
     pub(crate) problems: Vec<String>,
     /// What can be done about it.
@@ -84,6 +88,10 @@ fn print(entries: &[Entry]) -> Result<(), Failure> {
         let folder = output::path(&entry.folder);
         let row = format!("{name}  {age:>8}  {changes:<22}  {folder}\n");
         text.extend(row.into_bytes());
+        for session in &entry.used_by {
+            let session = output::line(session.as_bytes());
+            text.extend(format!("    in use by session {session}\n").into_bytes());
+        }
         for problem in &entry.problems {
             text.extend(format!("    {problem}\n").into_bytes());
         }
@@ -115,9 +123,21 @@ pub(crate) fn entries(harness: &Harness, of: Option<&Path>) -> Result<(Vec<Entry
     for problem in problems {
         Failure::from(problem).report();
     }
+    let (sessions, _) = harness.registry().sessions()?;
+    let live: Vec<Session> = sessions
+        .into_iter()
+        .filter(|listed| !listed.is_gone())
+        .map(|listed| listed.session)
+        .collect();
     let is_wanted = |namespace: &&Namespace| of.as_ref().is_none_or(|of| of == namespace.shared());
     let mut entries: Vec<Entry> =
         all.iter().filter(is_wanted).map(|namespace| entry(harness, namespace)).collect();
+    for entry in &mut entries {
+        let at_work = |session: &&Session| {
+            session.expects.iter().any(|path| Path::new(path).starts_with(&entry.folder))
+        };
+        entry.used_by = live.iter().filter(at_work).map(|session| session.id.clone()).collect();
+    }
     // Folders that another root knows, or none.
     let mut shared: Vec<&Path> = all.iter().map(Namespace::shared).collect();
     shared.extend(of.as_deref());
@@ -185,6 +205,7 @@ fn entry(harness: &Harness, namespace: &Namespace) -> Entry {
         changes,
         branch_exists,
         worktree_exists,
+        used_by: Vec::new(),
         problems,
         remedy,
     }

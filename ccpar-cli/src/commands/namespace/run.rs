@@ -5,12 +5,13 @@ use std::io::{self, BufRead as _, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use ccpar_core::Harness;
 use ccpar_core::namespace::{Fork, Namespace};
+use ccpar_core::registry::Beat;
+use ccpar_core::{Harness, Runner};
 use clap::{Args, ValueEnum};
 
 use super::{Of, acting, fork, passing, start};
-use crate::context::HowToWrite;
+use crate::context::{self, HowToWrite};
 use crate::exit::{Exit, Failure};
 use crate::output;
 
@@ -59,13 +60,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Fork { at: arguments.at.clone(), ..fork(arguments.branch.as_deref(), &arguments.of)? };
     let harness = acting(&arguments.how, &fork.branch)?;
     let (namespace, _) = start::start(&harness, &fork)?;
-    let ended = launch(&arguments.command, &namespace)?;
+    let agent = acting(&arguments.how, &fork.branch)?;
+    let ended = launch(agent, &arguments.command, &namespace)?;
     let promoted = promote(arguments, &harness, &namespace)?;
     Ok(if ended == Exit::Code(0) { promoted } else { ended })
 }
 
-/// Runs the command to its end. A Ctrl-C is the command's to answer.
-fn launch(words: &[OsString], namespace: &Namespace) -> Result<Exit, Failure> {
+/// Runs the command to its end, as a session that is known to write there. A Ctrl-C is
+/// the command's to answer.
+fn launch(harness: Harness, words: &[OsString], namespace: &Namespace) -> Result<Exit, Failure> {
     let words = with_settings(words, namespace)?;
     ctrlc::set_handler(|| {})
         .map_err(|error| Failure::new(format!("cannot leave Ctrl-C to the command: {error}")))?;
@@ -80,7 +83,15 @@ fn launch(words: &[OsString], namespace: &Namespace) -> Result<Exit, Failure> {
                 _ => format!("cannot run `{name}`: {error}"),
             })
         })?;
+    let harness = harness.with_runner(Runner::Pid(child.id()));
+    let expects = Some(vec![namespace.folder().to_owned()]);
+    let session = harness.registry().beat(&Beat { expects, ..context::beat() });
     let ended = child.wait();
+    // The command has run, whether that could be written down or not.
+    let told = session.and_then(|session| harness.registry().end(Some(&session.process)));
+    if let Err(error) = told {
+        Failure::from(error).report();
+    }
     ended.map(Exit::of).map_err(|error| Failure::new(format!("cannot wait for it: {error}")))
 }
 
