@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use ccpar_core::Harness;
 use ccpar_core::history::{self, History};
@@ -37,9 +38,8 @@ pub(super) struct Scope<'a> {
     targets: BTreeSet<PathBuf>,
     /// The folders that the system watches for us.
     armed: BTreeSet<PathBuf>,
-    /// Histories that are being made, and how often they were asked whose they
-    /// are.
-    unnamed: BTreeMap<String, u32>,
+    /// Histories that are being made, and since when.
+    unnamed: BTreeMap<String, Instant>,
     /// What was touched since it was asked for, and whether the write is over.
     touched: Vec<(PathBuf, bool)>,
 }
@@ -110,7 +110,7 @@ impl<'a> Scope<'a> {
             self.touched.push((path.to_owned(), done));
         } else if path.parent().is_some_and(|parent| parent == self.histories()) {
             let name = path.file_name().and_then(|name| name.to_str());
-            self.unnamed.extend(name.map(|name| (name.to_owned(), 0)));
+            self.unnamed.extend(name.map(|name| (name.to_owned(), Instant::now())));
         } else {
             self.take_in(path)?;
         }
@@ -175,15 +175,12 @@ impl<'a> Scope<'a> {
 
     /// Asks new histories whose they are.
     pub(super) fn name_new(&mut self) -> Result<(), Failure> {
-        const TRIES: u32 = 100;
+        const PATIENCE: Duration = Duration::from_secs(10);
         if self.unnamed.is_empty() {
             return Ok(());
         }
         let known = history::known(self.harness.root())?;
-        self.unnamed.retain(|name, tries| {
-            *tries += 1;
-            *tries < TRIES && known.contains(name)
-        });
+        self.unnamed.retain(|name, since| since.elapsed() < PATIENCE && known.contains(name));
         let mut new = Vec::new();
         self.unnamed.retain(|name, _| match History::named(self.harness.root(), name) {
             Ok(Some(history)) => {
