@@ -72,7 +72,7 @@ pub(crate) fn caller() -> u32 {
 
 /// The parent of a process, if it is the same program with the same arguments.
 fn forked_from(pid: u32) -> Option<u32> {
-    let parent = super::stat(pid)?.parent;
+    let parent = super::process::stat(pid)?.parent;
     let same = |name: &str, read: fn(String) -> Option<Vec<u8>>| {
         let of = |pid| read(format!("/proc/{pid}/{name}"));
         of(pid).is_some_and(|value| !value.is_empty() && of(parent) == Some(value))
