@@ -52,8 +52,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         return Err(Failure::new("a claim of no time binds nobody: give --ttl some seconds"));
     }
     let harness = context::acting(&arguments.acting)?.with_wait(context::wait(arguments.wait)?);
-    let terms =
-        Terms { ttl: arguments.ttl, reason: arguments.reason.clone(), beat: context::beat() };
+    let terms = Terms {
+        ttl: arguments.ttl,
+        reason: arguments.reason.clone(),
+        beat: context::beat(),
+        ..Terms::default()
+    };
     let claim = harness.registry().claim(&arguments.paths, &terms)?;
     if arguments.json {
         output::json(&claim)?;

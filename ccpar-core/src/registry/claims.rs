@@ -18,6 +18,10 @@ pub struct Terms {
     pub ttl: Duration,
     /// What it is for.
     pub reason: Option<String>,
+    /// The one call of a tool that it is for, by a name of its own: then no beat
+    /// renews it, and what the holder or its session has claimed without a call
+    /// covers it.
+    pub call: Option<String>,
     /// What its session says of itself on this occasion.
     pub beat: Beat,
 }
@@ -25,7 +29,7 @@ pub struct Terms {
 impl Default for Terms {
     /// Ten minutes, for nothing in particular.
     fn default() -> Terms {
-        Terms { ttl: Duration::from_secs(600), reason: None, beat: Beat::default() }
+        Terms { ttl: Duration::from_secs(600), reason: None, call: None, beat: Beat::default() }
     }
 }
 
@@ -34,6 +38,10 @@ impl Default for Terms {
 pub enum Release<'a> {
     /// All that this author holds.
     All,
+    /// What this author holds for this call.
+    Call(&'a str),
+    /// What this author holds for calls.
+    Calls,
     /// The claims on these files that this author holds.
     Files(&'a [PathBuf]),
     /// The claim with this token, whoever shows it.
@@ -85,6 +93,7 @@ impl Registry<'_> {
             process: session.process,
             branch: session.branch,
             reason: terms.reason.clone(),
+            call: terms.call.clone(),
         };
         let mut waiting = Waiting::new(self.harness.wait(), &reals);
         self.queue(&mut waiting)?;
@@ -117,6 +126,13 @@ impl Registry<'_> {
         match what {
             Release::Token(token) => self.release_where(|claim| claim.token == token, &[]),
             Release::All => self.release_where(|claim| claim.holder == holder, &[]),
+            Release::Call(call) => self.release_where(
+                |claim| claim.holder == holder && claim.call.as_deref() == Some(call),
+                &[],
+            ),
+            Release::Calls => {
+                self.release_where(|claim| claim.holder == holder && claim.call.is_some(), &[])
+            }
             Release::Files(paths) => {
                 let key = |path: &PathBuf| Ok(layout::key(&target::resolve(path)?));
                 let keys = paths.iter().map(key).collect::<Result<Vec<_>>>()?;
@@ -260,7 +276,7 @@ impl Registry<'_> {
                 lock
             } else {
                 match in_the_way() {
-                    Some((claim, _)) if claim.holder == holder => continue,
+                    Some((claim, _)) if claim.holder.is_acted_for_by(&holder) => continue,
                     Some((claim, _)) => self.tell(waiting, &claim),
                     None => {}
                 }

@@ -143,10 +143,17 @@ pub struct Holder {
 }
 
 impl Holder {
-    /// Whether a writer acts for this holder: a command whose agent is not
+    /// Whether somebody acts for this holder: a command whose agent is not
     /// known acts for all of its session.
-    fn is_acted_for_by(&self, writer: &Holder) -> bool {
+    pub(super) fn is_acted_for_by(&self, writer: &Holder) -> bool {
         self.session == writer.session && (writer.agent.is_none() || writer.agent == self.agent)
+    }
+}
+
+impl Holder {
+    /// Whether this is another, or one agent of it.
+    fn is_of(&self, other: &Holder) -> bool {
+        self == other || (self.session == other.session && other.agent.is_none())
     }
 }
 
@@ -188,6 +195,9 @@ pub struct Claim {
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The one call of a tool that it is for, if it is: no beat renews it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
 }
 
 /// How a claim stands.
@@ -212,13 +222,25 @@ impl Claim {
             return State::Dead;
         }
         let mut age = now.since(self.granted, &self.process.place);
-        if let Some((beat, place)) = &session.beat {
+        if let (Some((beat, place)), None) = (&session.beat, &self.call) {
             age = age.min(now.since(*beat, place));
         }
         match self.ttl.saturating_sub(age) {
             0 => State::Over,
             left => State::Held { left },
         }
+    }
+
+    /// Whether what one of these holds need not be claimed for this call.
+    fn is_covered_by(&self, claim: &Claim) -> bool {
+        self.call.is_some() && claim.call.is_none() && self.holder.is_of(&claim.holder)
+    }
+
+    /// Whether what this claim holds goes over to the wanted one: it is its own
+    /// holder's, or it is for the call that a command runs in.
+    fn takes_over(&self, claim: &Claim) -> bool {
+        let inside = claim.call.is_some() && self.call.is_none();
+        self.holder == claim.holder || (inside && claim.holder.is_acted_for_by(&self.holder))
     }
 
     fn is_on(&self, key: &str) -> bool {
@@ -260,20 +282,30 @@ impl Table {
     /// its way. All claims that are left after [`reap`](Self::reap) bind.
     ///
     /// What its holder has claimed already is claimed again: by the same token if
-    /// that covers all of it, else what it held goes over to the new token.
+    /// that covers all of it, else what it held goes over to the new token. But a
+    /// claim for one call leaves those alone that its holder or its session has
+    /// without a call: they cover it, and are given if they cover all of it.
     pub fn grant(&mut self, mut wanted: Claim) -> Result<Claim, Box<Claim>> {
+        let covering = |claim: &Claim| wanted.is_covered_by(claim);
+        let covered: Vec<_> = self.claims.iter().filter(|claim| covering(claim)).cloned().collect();
+        wanted.files.retain(|file| !covered.iter().any(|claim| claim.is_on(&file.key)));
+        if wanted.files.is_empty()
+            && let Some(covers) = covered.into_iter().next_back()
+        {
+            return Ok(covers);
+        }
         let keys: BTreeSet<_> = wanted.files.iter().map(|file| &*file.key).collect();
         let touches = |claim: &Claim| claim.files.iter().any(|file| keys.contains(&*file.key));
         let mut touched = self.claims.iter_mut().filter(|claim| touches(claim));
-        if let Some(other) = touched.find(|claim| claim.holder != wanted.holder) {
+        if let Some(other) = touched.find(|claim| !wanted.takes_over(claim)) {
             return Err(Box::new(other.clone()));
         }
         let covers = |claim: &&mut Claim| keys.iter().all(|key| claim.is_on(key));
         let again = self.claims.iter_mut().find(|c| c.holder == wanted.holder && covers(c));
         if let Some(again) = again {
-            let Claim { granted, ttl, process, branch, .. } = wanted;
+            let Claim { granted, ttl, process, branch, call, .. } = wanted;
             let reason = wanted.reason.or(again.reason.take());
-            *again = Claim { granted, ttl, process, branch, reason, ..again.clone() };
+            *again = Claim { granted, ttl, process, branch, reason, call, ..again.clone() };
             return Ok(again.clone());
         }
         for claim in &mut self.claims {

@@ -30,6 +30,7 @@ fn claim(session: &str, keys: &[&str], ttl: u64) -> Claim {
         process: Process { pid: 7, start: Some(1), place: place("b", 1, "m") },
         branch: None,
         reason: None,
+        call: None,
     }
 }
 
@@ -126,6 +127,40 @@ fn a_grant_is_for_all_files_or_none_and_agents_of_one_session_are_strangers() {
     let released = table.release(|claim| claim.token == 3, &["d".to_owned()]);
     assert_eq!(released.iter().map(|claim| claim.files.len()).sum::<usize>(), 1);
     assert!(table.claims.iter().any(|claim| claim.token == 3 && claim.is_on("b")));
+}
+
+#[test]
+fn a_claim_for_a_call_is_not_renewed_is_covered_by_its_session_and_stops_no_command_inside() {
+    let by = |agent: Option<&str>, call: Option<&str>, keys: &[&str]| {
+        let mut wanted = claim("s", keys, 100);
+        wanted.holder.agent = agent.map(str::to_owned);
+        Claim { call: call.map(str::to_owned), ..wanted }
+    };
+    let beat = Some((ago(0), place("b", 1, "m")));
+    let witness = Witness { life: Life::Lives, beat };
+    let old = Claim { granted: ago(100), ..by(None, Some("1"), &["a"]) };
+    assert_eq!(old.state(&witness, &now()), State::Over);
+
+    // What the session claimed by a command covers its agents' calls, for the
+    // files that it is on; it is never turned into a claim for a call.
+    let mut table = Table::default();
+    let session = table.grant(by(None, None, &["a"])).unwrap();
+    assert_eq!(table.grant(by(Some("x"), Some("1"), &["a"])).unwrap(), session);
+    assert_eq!(table.grant(by(None, Some("2"), &["a"])).unwrap(), session);
+    let rest = table.grant(by(Some("x"), Some("1"), &["a", "b"])).unwrap();
+    assert_eq!(rest.files, by(None, None, &["b"]).files);
+    assert_eq!(table.claims[0], session);
+    // Of two agents' calls the second waits; the same agent's next call takes over.
+    assert_eq!(table.grant(by(Some("y"), Some("3"), &["b"])), Err(Box::new(rest.clone())));
+    assert_eq!(table.grant(by(None, Some("3"), &["b"])), Err(Box::new(rest.clone())));
+    let next = table.grant(by(Some("x"), Some("4"), &["b"])).unwrap();
+    assert_eq!((next.token, next.call.as_deref()), (rest.token, Some("4")));
+    // A command that runs in a call, whose agent is not known, claims the same;
+    // another session's does not.
+    let inside = table.grant(by(None, None, &["b"])).unwrap();
+    assert!(inside.token > next.token && inside.call.is_none());
+    table.grant(by(Some("x"), Some("5"), &["c"])).unwrap();
+    assert!(table.grant(claim("t", &["c"], 9)).is_err());
 }
 
 /// What a holder is about to do.
