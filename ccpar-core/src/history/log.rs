@@ -29,6 +29,8 @@ pub enum How {
     /// A text that could not be merged; it is among the parents, and the version
     /// holds what could.
     Conflict,
+    /// A text that a tool wrote by itself, as its hook tells.
+    Hook,
     /// The target was removed.
     Remove,
     /// Found on disk: written by something other than ccpar.
@@ -51,6 +53,7 @@ impl std::fmt::Display for How {
             How::Edit => "edit",
             How::Restore => "restore",
             How::Conflict => "conflict",
+            How::Hook => "hook",
             How::Remove => "remove",
             How::Outside => "outside",
             How::Dismiss => "dismiss",

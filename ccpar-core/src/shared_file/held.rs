@@ -34,6 +34,17 @@ pub(super) struct Held {
     _lock: Lock,
 }
 
+/// How what is found on disk is taken when a target is locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Entry {
+    /// What the history does not know was written by something that is not known.
+    Look,
+    /// It was written by this author.
+    Own,
+    /// It is not settled yet.
+    Unsettled,
+}
+
 impl Held {
     /// Keeps a content in the history.
     pub(super) fn keep(&mut self, version: Version, content: &[u8]) -> Result<()> {
@@ -83,8 +94,12 @@ impl SharedFile<'_> {
 
     /// Locks the target and settles what stands there.
     pub(super) fn enter(&self, wait: Wait) -> Result<Held> {
+        self.enter_as(wait, Entry::Look)
+    }
+
+    pub(super) fn enter_as(&self, wait: Wait, entry: Entry) -> Result<Held> {
         let (lock, real) = self.lock_resolved(Mode::Exclusive, wait)?;
-        self.enter_locked(lock, real)
+        self.enter_locked(lock, real, entry)
     }
 
     /// The same when nobody else has claimed the target. A claim is waited for
@@ -99,7 +114,7 @@ impl SharedFile<'_> {
             let wait = self.harness.wait().less(begun.elapsed());
             let (lock, real) = self.lock_resolved(Mode::Exclusive, wait)?;
             if registry.forbidden(&real)?.is_none() {
-                return self.enter_locked(lock, real);
+                return self.enter_locked(lock, real, Entry::Look);
             }
             drop(lock);
             queue.clear();
@@ -108,7 +123,7 @@ impl SharedFile<'_> {
         }
     }
 
-    fn enter_locked(&self, lock: Lock, real: PathBuf) -> Result<Held> {
+    fn enter_locked(&self, lock: Lock, real: PathBuf, entry: Entry) -> Result<Held> {
         let found = atomic::read(&real)?;
         let now = found.as_ref().map_or(Version::ABSENT, |found| Version::of(&found.content));
         let history = History::new(self.harness.root(), &real);
@@ -134,8 +149,8 @@ impl SharedFile<'_> {
                 held.unsynced.push(Unsynced::folder(folder)?);
             }
         }
-        if keeps {
-            self.bring_up(&mut held)?;
+        if keeps && entry != Entry::Unsettled {
+            self.bring_up(&mut held, entry == Entry::Own)?;
         }
         Replace { temp_name: &copy_temp(&held.temp_name), ..self.replace(&held) }.sweep();
         Ok(held)

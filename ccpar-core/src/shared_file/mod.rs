@@ -17,6 +17,7 @@
 //! After a clean commit the author has seen *ours*, not the merge: it does not
 //! know the lines that were merged in, and its next text will not hold them.
 
+mod adopt;
 mod back;
 mod half_done;
 mod held;
@@ -39,6 +40,7 @@ use crate::merge::Rules;
 use crate::{atomic, layout, target};
 use held::{Held, Made};
 
+pub use adopt::{Stood, Wrote};
 pub use loss::{Loss, LostLine};
 pub(crate) use passed_on::merged;
 pub use settle::Settled;
@@ -145,6 +147,17 @@ impl<'h> SharedFile<'h> {
             Some(holder) => self.history()?.set_seen(holder, snapshot.version),
             None => Ok(()),
         }
+    }
+
+    /// What this author is known to have seen of the target, whole.
+    pub fn seen(&self) -> Result<Option<Version>> {
+        let history = self.history()?;
+        for holder in &self.harness.author().holders() {
+            if let Some(version) = history.seen(holder)? {
+                return Ok(Some(version));
+            }
+        }
+        Ok(None)
     }
 
     /// Puts a new text in place of the target, merged with what came in between
@@ -323,6 +336,18 @@ impl<'h> SharedFile<'h> {
         if regions == 0 {
             return self.put(held, &merged, how, &made);
         }
+        self.put_conflict(held, &merged, regions, &made)
+    }
+
+    /// Puts what could be merged in place, and all of *ours* beside it.
+    fn put_conflict(
+        &self,
+        held: &mut Held,
+        merged: &[u8],
+        regions: usize,
+        made: &Made<'_>,
+    ) -> Result<Commit> {
+        let ours = made.ours.unwrap_or_default();
         self.check(held)?;
         // In the history first, then beside the target: an acknowledged text is
         // never in one place alone.
@@ -330,7 +355,7 @@ impl<'h> SharedFile<'h> {
         held.keep(version, ours)?;
         self.sync(held)?;
         let (copy, created) = self.keep_copy(held, ours)?;
-        let commit = self.put(held, &merged, How::Conflict, &made).inspect_err(|error| {
+        let commit = self.put(held, merged, How::Conflict, made).inspect_err(|error| {
             if created && !matches!(error, Error::NotDurable { .. }) {
                 let _ = std::fs::remove_file(&copy);
             }
@@ -341,6 +366,7 @@ impl<'h> SharedFile<'h> {
                 how: How::Conflict,
                 parents: vec![held.now, version],
                 base: made.base,
+                closes: made.closes.clone(),
                 ..self.record(held.now)
             };
             held.log.append(record)?;

@@ -14,7 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::half_done::{self, HALF_DONE};
-use super::held::Held;
+use super::held::{Entry, Held};
 use super::{SharedFile, Swallowed, stale};
 use crate::atomic::{self, OnDisk};
 use crate::error::Result;
@@ -49,6 +49,16 @@ impl SharedFile<'_> {
     /// What is recorded survives the death of any process; it is made durable
     /// with the next commit. Its own writer did not sync it either.
     pub fn settle(&self) -> Result<Settled> {
+        self.settle_as(Entry::Look)
+    }
+
+    /// The same where it is known that this author wrote, by other means than
+    /// ccpar's: what is recorded is recorded as its.
+    pub fn settle_own(&self) -> Result<Settled> {
+        self.settle_as(Entry::Own)
+    }
+
+    fn settle_as(&self, entry: Entry) -> Result<Settled> {
         let real = self.real_path()?;
         let found = atomic::read(&real)?;
         let now = found.as_ref().map_or(Version::ABSENT, |found| Version::of(&found.content));
@@ -59,7 +69,8 @@ impl SharedFile<'_> {
             None if now.is_absent() => return Ok(Settled::Known),
             _ => {}
         }
-        let mut held = match self.enter(Wait::Never) {
+        let wait = if entry == Entry::Own { self.harness.wait() } else { Wait::Never };
+        let mut held = match self.enter_as(wait, entry) {
             Ok(held) => held,
             Err(crate::Error::Busy { .. } | crate::Error::HeldByCaller { .. }) => {
                 return Ok(Settled::Busy);
@@ -88,44 +99,73 @@ impl SharedFile<'_> {
         Ok(copies)
     }
 
-    /// Brings the history up to what is on disk.
-    pub(super) fn bring_up(&self, held: &mut Held) -> Result<()> {
-        let file = held.found.as_ref().and_then(OnDisk::file_id);
+    /// Brings the history up to what is on disk, whoever wrote that: something
+    /// that is not known, or this author by other means.
+    pub(super) fn bring_up(&self, held: &mut Held, by_author: bool) -> Result<()> {
+        let found = held.found.take();
+        let text = found.as_ref().map_or(&[][..], |found| &found.content);
+        let file = found.as_ref().and_then(OnDisk::file_id);
+        let standing = Standing { version: held.now, text, file, by_author };
+        let done = self.bring_up_to(held, &standing);
+        held.found = found;
+        done
+    }
+
+    /// Brings the history up to what stands in the target, or stood there before
+    /// what does now.
+    pub(super) fn bring_up_to(&self, held: &mut Held, standing: &Standing<'_>) -> Result<()> {
+        let now = standing.version;
         let mut stood = held.log.head().map(|head| head.version);
         if let Some(head) = held.log.head()
             && let Some(before) = &head.before
-            && never_happened(head, before, held.now, file, || self.replace(held).left_over())
+            && never_happened(head, before, now, standing.file, || self.replace(held).left_over())
         {
             stood = Some(before.version);
             let record = Record { how: How::Aborted, ..self.record(before.version) };
             held.log.append(record)?;
         }
         let before = stood.unwrap_or(Version::ABSENT);
-        if before == held.now {
+        if before == now {
             return Ok(());
         }
-        if let Some(found) = held.found.take() {
-            held.keep(held.now, &found.content)?;
-            held.found = Some(found);
+        if !now.is_absent() {
+            held.keep(now, standing.text)?;
         }
-        let record =
-            Record { parents: stood.into_iter().collect(), file, ..describe(held, before)? };
+        let mut record = Record {
+            parents: stood.into_iter().collect(),
+            file: standing.file,
+            ..describe(held, standing, before)?
+        };
+        if standing.by_author {
+            let Record { session, branch, .. } = self.record(now);
+            record = Record { session, branch, ..record };
+        }
         held.log.append(record)?;
         held.outside = held.log.head().cloned();
         Ok(())
     }
 }
 
+/// What stands in the target.
+pub(super) struct Standing<'a> {
+    pub(super) version: Version,
+    pub(super) text: &'a [u8],
+    /// Which file it is, where that is known.
+    pub(super) file: Option<(u64, u64)>,
+    /// Whether this author wrote it, by other means than ccpar's.
+    pub(super) by_author: bool,
+}
+
 /// The record of what stands on disk in place of `before`.
-fn describe(held: &Held, before: Version) -> Result<Record> {
+fn describe(held: &Held, standing: &Standing<'_>, before: Version) -> Result<Record> {
     let time = harness::now();
     let records = held.history.recent(VERSIONS)?;
     let get = |version| held.history.get(version).ok().flatten().unwrap_or_default();
     let old = get(before);
-    let text = held.content();
+    let Standing { version, text, .. } = *standing;
     let mut record =
-        Record { lines: Some(merge::distance(&old, text)), ..Record::outside(held.now, time) };
-    if held.now.is_absent() {
+        Record { lines: Some(merge::distance(&old, text)), ..Record::outside(version, time) };
+    if version.is_absent() {
         let file = records.iter().find(|record| record.version == before);
         record.moved_to = file.and_then(|old| moved_to(&held.real, old));
         return Ok(record);

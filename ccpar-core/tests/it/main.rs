@@ -1,5 +1,6 @@
 //! Public behaviour, on real files and with real processes.
 
+mod adopted;
 mod claims;
 mod commit;
 mod crash;

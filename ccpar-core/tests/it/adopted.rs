@@ -1,0 +1,180 @@
+//! Tools that write by themselves and tell afterwards: what they wrote becomes a
+//! version with the base that it was made from, and what it swallowed comes back.
+
+use ccpar_core::history::How;
+use ccpar_core::shared_file::{Stood, Wrote};
+use ccpar_core::{Base, Commit, Outcome, SharedFile};
+
+use crate::support::{World, look, outside};
+
+const BASE: &str = "# Notes\n\n- one\n- two\n- three\n";
+
+/// What an edit of `over` came to, told after the fact.
+fn tell(file: &SharedFile<'_>, over: Stood<'_>, text: &str) -> Commit {
+    file.adopt(&Wrote { text: text.as_bytes(), over, base: base(over) }).unwrap()
+}
+
+fn base(over: Stood<'_>) -> Base {
+    match over {
+        Stood::Text(text) => Base::Text(text.to_vec()),
+        Stood::Absent | Stood::Unknown => Base::Seen,
+    }
+}
+
+fn hows(file: &SharedFile<'_>) -> Vec<How> {
+    file.history().unwrap().records().unwrap().effective().map(|record| record.how).collect()
+}
+
+#[test]
+fn a_write_that_nothing_came_between_is_recorded_as_its_authors_and_left_in_place() {
+    let world = World::new();
+    let path = world.write("n.md", BASE);
+    let ada = world.session(Some("ada"));
+    let file = ada.file(&path);
+    look(&file);
+    let new = format!("{BASE}- four\n");
+    outside(&path, &new);
+    let stamp = std::fs::metadata(&path).unwrap().modified().unwrap();
+    for outcome in [Outcome::Written, Outcome::Unchanged] {
+        let told = tell(&file, Stood::Text(BASE.as_bytes()), &new);
+        assert_eq!(told.outcome, outcome);
+    }
+    assert_eq!(std::fs::metadata(&path).unwrap().modified().unwrap(), stamp);
+    let records = file.history().unwrap().records().unwrap();
+    let last = records.effective().next_back().unwrap();
+    assert_eq!((last.how, last.session.as_deref()), (How::Hook, Some("ada")));
+    assert_eq!(hows(&file).iter().filter(|how| **how == How::Hook).count(), 1);
+    assert_eq!(file.seen().unwrap(), None, "the tool was not shown the whole");
+}
+
+#[test]
+fn of_two_that_wrote_at_once_both_lines_stand_in_whatever_order_they_tell() {
+    for looked_between in [false, true] {
+        for order in [[0, 1], [1, 0]] {
+            let world = World::new();
+            let path = world.write("n.md", BASE);
+            let sessions = ["ada", "bob"].map(|name| world.session(Some(name)));
+            let files = [0, 1].map(|n: usize| sessions[n].file(&path));
+            look(&files[0]);
+            let texts = ["ada", "bob"].map(|name| format!("{BASE}- by {name}\n"));
+            outside(&path, &texts[0]);
+            outside(&path, &texts[1]);
+            if looked_between {
+                look(&files[0]);
+            }
+            for n in order {
+                let _ = tell(&files[n], Stood::Text(BASE.as_bytes()), &texts[n]);
+            }
+            let text = world.text("n.md");
+            assert!(text.starts_with(BASE), "{order:?}: {text}");
+            assert!(text.contains("- by ada\n") && text.contains("- by bob\n"), "{order:?} {text}");
+            assert!(files[0].losses().unwrap().is_empty(), "{order:?}");
+            // To tell again changes nothing.
+            for n in order {
+                let _ = tell(&files[n], Stood::Text(BASE.as_bytes()), &texts[n]);
+                assert_eq!(world.text("n.md"), text);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_stale_whole_text_is_merged_by_what_its_author_had_seen_and_its_seen_does_not_move() {
+    let world = World::new();
+    let path = world.write("n.md", BASE);
+    let [ada, bob] = ["ada", "bob"].map(|name| world.session(Some(name)));
+    let (file, other) = (ada.file(&path), bob.file(&path));
+    let seen = file.read().unwrap().version();
+    let _ = other.append(b"- by bob\n").unwrap();
+    let stood = world.text("n.md");
+    let mine = BASE.replace("- two\n", "- two, by ada\n");
+    outside(&path, &mine);
+    let wrote =
+        Wrote { text: mine.as_bytes(), over: Stood::Text(stood.as_bytes()), base: Base::Seen };
+    let told = file.adopt(&wrote).unwrap();
+    assert_eq!(told.outcome, Outcome::Merged);
+    assert_eq!(world.text("n.md"), stood.replace("- two\n", "- two, by ada\n"));
+    assert!(file.losses().unwrap().is_empty());
+    assert_eq!(file.seen().unwrap(), Some(seen));
+    assert_eq!(hows(&file)[1..], [How::Append, How::Hook, How::Merge]);
+}
+
+#[test]
+fn a_text_that_cannot_be_merged_goes_to_a_copy_and_theirs_stays() {
+    let world = World::new();
+    let path = world.write("n.md", BASE);
+    let [ada, bob] = ["ada", "bob"].map(|name| world.session(Some(name)));
+    let (file, other) = (ada.file(&path), bob.file(&path));
+    let _ = file.read().unwrap();
+    let by = |name: &str| BASE.replace("- two\n", &format!("- {name} has another two\n"));
+    let _ = other.commit(by("bob").as_bytes(), &ccpar_core::CommitOptions::default()).unwrap();
+    let (stood, mine) = (by("bob"), by("ada"));
+    outside(&path, &mine);
+    let wrote =
+        Wrote { text: mine.as_bytes(), over: Stood::Text(stood.as_bytes()), base: Base::Seen };
+    let told = file.adopt(&wrote).unwrap();
+    let Outcome::Conflict { copy, regions: 1 } = told.outcome else { panic!("{told:?}") };
+    assert_eq!(world.text("n.md"), by("bob"));
+    assert_eq!(std::fs::read_to_string(copy).unwrap(), by("ada"));
+    assert!(file.losses().unwrap().is_empty());
+}
+
+#[test]
+fn what_a_stranger_wrote_before_and_after_is_recorded_and_what_it_swallowed_comes_back() {
+    let world = World::new();
+    let path = world.write("n.md", BASE);
+    let ada = world.session(Some("ada"));
+    let file = ada.file(&path);
+    look(&file);
+    // Nobody looked when this was written.
+    let stranger = format!("{BASE}- by a stranger\n");
+    let mine = format!("{stranger}- by ada\n");
+    // Another stranger writes over it, and had not seen it.
+    let stale = stranger.replace("- one\n", "- one, twice\n");
+    outside(&path, &stale);
+    let _ = tell(&file, Stood::Text(stranger.as_bytes()), &mine);
+    assert_eq!(world.text("n.md"), mine.replace("- one\n", "- one, twice\n"));
+    let kept = hows(&file);
+    assert_eq!(kept[1..], [How::Outside, How::Hook, How::Outside, How::Restore], "{kept:?}");
+    // Who had seen it and dropped it again is not contradicted.
+    let whole = world.text("n.md");
+    let dropped = whole.replace("- by ada\n", "");
+    outside(&path, &dropped);
+    let _ = tell(&file, Stood::Text(whole.as_bytes()), &dropped);
+    assert_eq!(world.text("n.md"), dropped);
+}
+
+#[test]
+fn two_that_created_a_file_at_once_both_stand_in_it() {
+    for order in [[0, 1], [1, 0]] {
+        let world = World::new();
+        let path = world.path("new.md");
+        let sessions = ["ada", "bob"].map(|name| world.session(Some(name)));
+        let files = [0, 1].map(|n: usize| sessions[n].file(&path));
+        let texts = ["# From ada\n\nada's\n", "# From bob\n\nbob's\n"];
+        outside(&path, texts[0]);
+        outside(&path, texts[1]);
+        for n in order {
+            let _ = tell(&files[n], Stood::Absent, texts[n]);
+        }
+        let text = world.text("new.md");
+        assert!(text.contains("ada's\n") && text.contains("bob's\n"), "{order:?}: {text}");
+    }
+}
+
+#[test]
+fn a_tool_that_shows_texts_without_their_line_ends_changes_none() {
+    let world = World::new();
+    let disk = "\u{feff}a\r\nb\r\n";
+    let path = world.write("n.md", disk);
+    let ada = world.session(Some("ada"));
+    let file = ada.file(&path);
+    look(&file);
+    let shown = file.shown(b"a\nb\n").unwrap();
+    assert_eq!(shown.content(), disk.as_bytes());
+    let new = format!("{disk}c\r\n");
+    outside(&path, &new);
+    let told = tell(&file, Stood::Text(b"a\nb\n"), "a\nb\nc\n");
+    assert_eq!((told.outcome, world.text("n.md")), (Outcome::Written, new));
+    assert_eq!(hows(&file).len(), 2);
+}
