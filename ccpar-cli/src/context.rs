@@ -154,19 +154,22 @@ pub(crate) fn writing(options: &Writing) -> Result<Harness, Failure> {
 
 /// The same, where who writes was said elsewhere.
 pub(crate) fn writing_as(identity: &Identity, options: &HowToWrite) -> Result<Harness, Failure> {
-    let durability = match (options.durability, variable("CCPAR_DURABILITY").as_deref()) {
-        (Some(DurabilityArg::Disk), _) | (None, None | Some("disk")) => Durability::Disk,
-        (Some(DurabilityArg::Process), _) | (None, Some("process")) => Durability::Process,
-        (None, Some(other)) => {
-            let why = format!("CCPAR_DURABILITY=`{other}` is neither `disk` nor `process`");
-            return Err(Failure::new(why));
-        }
-    };
+    let durability = durability(options.durability)?;
     let wait = wait(options.wait)?;
     let harness = reading(identity)?.with_wait(wait).with_durability(durability);
     let limits = config::limits(harness.root().as_std_path());
     let harness = harness.with_limits(limits);
     Ok(if options.break_hard_link { harness.with_hard_links_broken() } else { harness })
+}
+
+fn durability(given: Option<DurabilityArg>) -> Result<Durability, Failure> {
+    match (given, variable("CCPAR_DURABILITY").as_deref()) {
+        (Some(DurabilityArg::Disk), _) | (None, None | Some("disk")) => Ok(Durability::Disk),
+        (Some(DurabilityArg::Process), _) | (None, Some("process")) => Ok(Durability::Process),
+        (None, Some(other)) => {
+            Err(Failure::new(format!("CCPAR_DURABILITY=`{other}` is neither `disk` nor `process`")))
+        }
+    }
 }
 
 /// How long to wait for a lock or a claim.
@@ -192,6 +195,14 @@ pub(crate) fn acting(acting: &Acting) -> Result<Harness, Failure> {
         Some(pid) => harness.with_runner(Runner::Pid(pid)),
         None => harness,
     })
+}
+
+/// The harness for a hook, which knows who acts, and what it may cost to wait.
+pub(crate) fn hooked(author: Author, wait: Wait) -> Result<Harness, Failure> {
+    let root = layout::root(|name| env::var_os(name)).map_err(Failure::new)?;
+    let harness = Harness::open(root)?.with_author(author).with_wait(wait).with_runner(runner());
+    let limits = config::limits(harness.root().as_std_path());
+    Ok(harness.with_durability(durability(None)?).with_limits(limits))
 }
 
 /// What a session says of itself whenever it speaks.

@@ -74,6 +74,12 @@ impl Failure {
         self.exit == Exit::No
     }
 
+    /// The message and what to do about it, in one line.
+    pub(crate) fn text(&self) -> String {
+        let parts = self.message.iter().chain(&self.hint).map(String::as_str);
+        parts.collect::<Vec<_>>().join("; ")
+    }
+
     /// Prints the message, and says how to end.
     pub(crate) fn report(&self) -> Exit {
         if let Some(message) = &self.message {

@@ -8,6 +8,7 @@ mod commands;
 mod config;
 mod context;
 mod exit;
+mod hook;
 mod output;
 mod paint;
 mod when;
@@ -15,6 +16,10 @@ mod when;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // A hook comes with nothing to parse, and has no time for it.
+    if std::env::args_os().nth(1).is_some_and(|verb| verb == "hook") {
+        return hook::run();
+    }
     let cli = match cli::parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(exit) => return exit.into(),

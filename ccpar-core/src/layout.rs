@@ -12,6 +12,7 @@
 //!   claims/<file name>-<key>.lock        where those wait who want a claim
 //!   claims/<file name>-<key>.bell        a fifo while the first of them listens
 //!   sessions/<id>.json                   a session's heartbeat
+//!   branches/<branch>                    its time says when it was told of news
 //!   namespaces/<branch>-<key>/           what a branch's namespace was forked from
 //! ```
 //!
@@ -80,7 +81,12 @@ pub fn history_dir(root: &Utf8Path, canonical: &Path) -> Utf8PathBuf {
 
 /// `<root>/seen/<holder>/<key>`
 pub fn seen_file(root: &Utf8Path, holder: &str, canonical: &Path) -> Utf8PathBuf {
-    root.join("seen").join(component(holder)).join(key(canonical))
+    seen_dir(root, holder).join(key(canonical))
+}
+
+/// `<root>/seen/<holder>`
+pub fn seen_dir(root: &Utf8Path, holder: &str) -> Utf8PathBuf {
+    root.join("seen").join(component(holder))
 }
 
 /// `<root>/claims/<file name>-<key>.lock`

@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::atomic::{self, Durability};
 use crate::error::{Error, Result};
 use crate::harness::{self, Harness};
-use crate::history::{self, Check, Damage, Finding, History, Record};
+use crate::history::{self, Check, Damage, Finding, History, Record, Version};
+use crate::layout;
 use crate::lock::{Lock, Mode, Request};
 use crate::shared_file::Settled;
 use crate::sys::{self, Stamp};
@@ -146,6 +147,31 @@ impl Harness {
         targets.retain(|path| folder.as_ref().is_none_or(|folder| path.starts_with(folder)));
         targets.sort_unstable();
         Ok((targets, problems))
+    }
+
+    /// The known targets that this author has seen whole, and which version of each
+    /// that was.
+    pub fn seen(&self) -> Result<Vec<(PathBuf, Version)>> {
+        let Some(holder) = self.author().holders().into_iter().next() else {
+            return Ok(Vec::new());
+        };
+        let folder = layout::seen_dir(self.root(), &holder);
+        // Who has seen nothing has no folder.
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let keys: HashSet<String> =
+            entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        let mut seen = Vec::new();
+        for name in history::known(self.root())? {
+            let key = name.rsplit_once('-').map_or(&*name, |(_, key)| key);
+            if keys.contains(key)
+                // What is wrong with one stops none of the others.
+                && let Ok(Some(history)) = History::named(self.root(), &name)
+                && let Ok(Some(version)) = history.seen(&holder)
+            {
+                seen.push((history.target().to_owned(), version));
+            }
+        }
+        Ok(seen)
     }
 
     /// Looks at every known target: what something other than ccpar wrote is

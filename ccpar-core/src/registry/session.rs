@@ -251,6 +251,12 @@ impl Registry<'_> {
         self.release_where(|claim| claim.holder.session == id, &[])
     }
 
+    /// The same as long as the process that this author says stands for it: a
+    /// session that was resumed elsewhere lives on.
+    pub fn end_here(&self) -> Result<Vec<Claim>> {
+        self.end(Some(&self.process()))
+    }
+
     /// All sessions that have a heartbeat, the oldest first, and what is wrong
     /// with heartbeats that cannot be read. The heartbeats of those that are
     /// dead are removed.

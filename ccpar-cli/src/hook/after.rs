@@ -1,0 +1,144 @@
+//! After a tool ran: what it wrote is taken for a commit, what it read has been
+//! seen, and its claim is free.
+
+use ccpar_core::registry::Release;
+use ccpar_core::shared_file::{Stood, Wrote};
+use ccpar_core::{Base, Outcome, Settled, SharedFile};
+
+use super::edit::Edit;
+use super::payload::{Input, Response};
+use super::reply::Reply;
+use super::{Call, Named, words};
+use crate::exit::Failure;
+
+pub(super) fn run(call: &Call, files: &[Named], reply: &mut Reply) -> Result<(), Failure> {
+    let done = files.iter().try_for_each(|named| {
+        let file = call.harness.file(&named.path);
+        match call.payload.tool_name.as_str() {
+            "Read" => has_read(call, &file),
+            "Bash" => ran(call, named, &file, reply),
+            _ => wrote(call, named, &file, reply),
+        }
+    });
+    if call.payload.tool_name != "Read" {
+        call.harness.registry().release(Release::Call(call.payload.call()))?;
+    }
+    done
+}
+
+/// A command that failed may have written before.
+pub(super) fn failed(call: &Call, files: &[Named], reply: &mut Reply) -> Result<(), Failure> {
+    if call.payload.tool_name == "Bash" {
+        return run(call, files, reply);
+    }
+    call.harness.registry().release(Release::Call(call.payload.call()))?;
+    Ok(())
+}
+
+fn has_read(call: &Call, file: &SharedFile<'_>) -> Result<(), Failure> {
+    // What was read in part is no base for a whole text.
+    if let Some(read) = call.payload.response().file.filter(super::payload::ReadFile::is_whole) {
+        file.mark_seen(&file.shown(read.content.as_bytes())?)?;
+    }
+    Ok(())
+}
+
+/// A command wrote what it wrote: its base is inferred.
+fn ran(
+    call: &Call,
+    named: &Named,
+    file: &SharedFile<'_>,
+    reply: &mut Reply,
+) -> Result<(), Failure> {
+    let Settled::Outside(record) = file.settle_own()? else { return Ok(()) };
+    if record.lost.is_none() || record.maybe {
+        words::outside(&named.path, &record, reply);
+        return Ok(());
+    }
+    let before = file.look_only()?;
+    let (_, commit) = file.heal()?;
+    words::merged(call, named, file, &commit, before.content(), reply)
+}
+
+fn wrote(
+    call: &Call,
+    named: &Named,
+    file: &SharedFile<'_>,
+    reply: &mut Reply,
+) -> Result<(), Failure> {
+    let (input, response) = (call.payload.input(), call.payload.response());
+    let Some(written) = Written::new(&call.payload.tool_name, input, response, file)? else {
+        // It did something that is not known: then what stands there is its own.
+        file.settle_own()?;
+        return Ok(());
+    };
+    let over = match (&written.original, written.is_new) {
+        (Some(original), _) => Stood::Text(original.as_bytes()),
+        (None, true) => Stood::Absent,
+        (None, false) => Stood::Unknown,
+    };
+    let base = match (&written.edit, &written.original) {
+        (Some(_), Some(original)) => Base::Text(original.as_bytes().to_vec()),
+        _ => Base::Seen,
+    };
+    let text = written.text.as_bytes();
+    let commit = file.adopt(&Wrote { text, over, base })?;
+    if !matches!(commit.outcome, Outcome::Conflict { .. }) {
+        note_seen(&written, file)?;
+    }
+    words::merged(call, named, file, &commit, text, reply)
+}
+
+/// Who wrote a whole text knows it; who edited knows what was seen before with the
+/// edit, and nothing if that was nothing.
+fn note_seen(written: &Written, file: &SharedFile<'_>) -> Result<(), Failure> {
+    let known = match (&written.edit, file.seen()?) {
+        (None, _) => Some(written.text.clone()),
+        (Some(_), None) => None,
+        (Some(edit), Some(seen)) => {
+            // A content that is kept no more is no base either.
+            let before = file.version(seen).ok().and_then(|text| String::from_utf8(text).ok());
+            before.and_then(|before| edit.apply(&before))
+        }
+    };
+    if let Some(known) = known {
+        file.mark_seen(&file.shown(known.as_bytes())?)?;
+    }
+    Ok(())
+}
+
+/// What a tool wrote.
+struct Written {
+    text: String,
+    original: Option<String>,
+    is_new: bool,
+    edit: Option<Edit>,
+}
+
+impl Written {
+    fn new(
+        tool: &str,
+        input: Input,
+        response: Response,
+        file: &SharedFile<'_>,
+    ) -> Result<Option<Written>, Failure> {
+        let is_new = response.kind.as_deref() == Some("create");
+        let original = response.original_file.clone();
+        if tool == "NotebookEdit" {
+            let text = response.updated_file;
+            return Ok(text.map(|text| Written { text, original, is_new, edit: None }));
+        }
+        if tool == "Write" {
+            let text = response.content.or(input.content);
+            return Ok(text.map(|text| Written { text, original, is_new, edit: None }));
+        }
+        let Some(edit) = Edit::new(input, &response) else { return Ok(None) };
+        let made = edit.apply(original.as_deref().unwrap_or_default());
+        let text = match made {
+            Some(text) => text,
+            // It knew better what to replace: then what stands there is what it made.
+            None => String::from_utf8_lossy(file.look_only()?.content()).into_owned(),
+        };
+        Ok(Some(Written { text, is_new: original.is_none(), original, edit: Some(edit) }))
+    }
+}

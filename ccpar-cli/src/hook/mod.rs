@@ -1,0 +1,177 @@
+//! `ccpar hook`: what Claude Code tells before and after its tools run.
+//!
+//! One entry for all events. Each reads the payload, does its part, and answers in
+//! JSON on stdout. It fails open and aloud: whatever goes wrong here, the call goes
+//! ahead, the person is told why, and it is written down for `ccpar doctor`. It
+//! never ends with 2, which would stop the call.
+//!
+//! | event | what is done |
+//! | --- | --- |
+//! | `SessionStart` | registers the session; tells of siblings and of what changed |
+//! | `UserPromptSubmit` | a beat; tells what changed of what the session has seen |
+//! | `PreToolUse` | claims the guarded files that the call names, for the call |
+//! | `PostToolUse` | takes what the tool wrote for a commit; frees the claim |
+//! | `PostToolUseFailure` | the same of a command that failed; frees the claim |
+//! | `PostToolBatch` | writes for the model what the client refused as stale |
+//! | `FileChanged` | records what others wrote |
+//! | `PermissionDenied`, `Stop`, `SubagentStop` | free what is still held |
+//! | `SessionEnd` | the session is over |
+
+mod after;
+mod before;
+mod command;
+mod edit;
+mod guard;
+mod log;
+mod payload;
+mod refused;
+mod reply;
+mod session;
+mod words;
+
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use ccpar_core::{Author, Harness, Wait};
+
+use crate::config::Config;
+use crate::context;
+use crate::exit::Failure;
+use guard::Guard;
+use payload::Payload;
+use reply::Reply;
+
+/// How long a call waits for a sibling's claim before it goes ahead without one.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A payload, and what is needed to act on it.
+struct Call {
+    payload: Payload,
+    harness: Harness,
+    guard: Guard,
+    config: Config,
+}
+
+/// Runs one hook. Says nothing on bad usage, after an upgrade for one: the call
+/// that is waiting for it goes ahead.
+#[expect(clippy::disallowed_methods, reason = "a panic ends it; the kernel frees its locks")]
+pub(crate) fn run() -> ExitCode {
+    // A panic would end without a word.
+    std::panic::set_hook(Box::new(|panic| {
+        fail_open(&format!("a defect of ccpar: {panic}"), "");
+        std::process::exit(0);
+    }));
+    let mut input = Vec::new();
+    let read = std::io::stdin().lock().read_to_end(&mut input);
+    let payload = match read.map_err(|error| error.to_string()).and_then(|_| Payload::new(&input)) {
+        Ok(payload) => payload,
+        Err(problem) => {
+            fail_open(&format!("the hook's input cannot be read: {problem}"), "");
+            return ExitCode::SUCCESS;
+        }
+    };
+    let event = payload.hook_event_name.clone();
+    let mut reply = Reply::default();
+    if let Err(failure) = act(payload, &mut reply) {
+        fail_open(&failure.text(), &event);
+        reply.tell_person(format!("the call goes ahead unguarded: {}", failure.text()));
+    }
+    reply.print(&event);
+    ExitCode::SUCCESS
+}
+
+/// Writes down that something went wrong before there was anything to answer
+/// with, and answers.
+fn fail_open(problem: &str, event: &str) {
+    log::write(event, problem);
+    if event.is_empty() {
+        let mut reply = Reply::default();
+        reply.tell_person(format!("the call goes ahead unguarded: {problem}"));
+        reply.print("");
+    }
+}
+
+fn act(payload: Payload, reply: &mut Reply) -> Result<(), Failure> {
+    let Some(event) = Event::of(&payload) else { return Ok(()) };
+    let config = Config::of_environment();
+    let guard = Guard::new(&payload, &config);
+    // Most calls are about files that nobody guards: they cost next to nothing.
+    let files = match event {
+        Event::Before | Event::After | Event::Failed => match guard.files_of(&payload) {
+            files if files.is_empty() => return Ok(()),
+            files => files,
+        },
+        _ => Vec::new(),
+    };
+    let call = Call::new(payload, guard, config)?;
+    match event {
+        Event::Before => before::run(&call, &files, reply),
+        Event::After => after::run(&call, &files, reply),
+        Event::Failed => after::failed(&call, &files, reply),
+        Event::Batch => refused::run(&call, reply),
+        Event::Start => session::start(&call, reply),
+        Event::Prompt => session::prompt(&call, reply),
+        Event::Changed => session::changed(&call, reply),
+        Event::Free => session::free(&call),
+        Event::End => session::end(&call),
+    }
+}
+
+/// What there is to do about an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Event {
+    Before,
+    After,
+    Failed,
+    Batch,
+    Start,
+    Prompt,
+    Changed,
+    Free,
+    End,
+}
+
+impl Event {
+    /// `None` for an event that is not known, or that is not about anything here.
+    fn of(payload: &Payload) -> Option<Event> {
+        Some(match payload.hook_event_name.as_str() {
+            "PreToolUse" => Event::Before,
+            "PostToolUse" => Event::After,
+            "PostToolUseFailure" => Event::Failed,
+            "PostToolBatch" => Event::Batch,
+            "SessionStart" => Event::Start,
+            "UserPromptSubmit" => Event::Prompt,
+            "FileChanged" => Event::Changed,
+            "PermissionDenied" | "Stop" | "SubagentStop" => Event::Free,
+            "SessionEnd" => Event::End,
+            _ => return None,
+        })
+    }
+}
+
+impl Call {
+    fn new(payload: Payload, guard: Guard, config: Config) -> Result<Call, Failure> {
+        let author = Author {
+            session: Some(payload.session_id.clone()),
+            agent: payload.agent_id.clone(),
+            branch: ccpar_core::branch(&payload.cwd),
+        };
+        let harness = context::hooked(author, Wait::For(PATIENCE))?;
+        Ok(Call { payload, harness, guard, config })
+    }
+
+    /// The same for another agent of the session, or a word that stands for one.
+    fn as_agent(&self, agent: &str) -> Result<Harness, Failure> {
+        let author = Author { agent: Some(agent.to_owned()), ..self.harness.author().clone() };
+        context::hooked(author, Wait::For(PATIENCE))
+    }
+}
+
+/// A guarded file that a call is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Named {
+    path: PathBuf,
+    kind: guard::Kind,
+}
