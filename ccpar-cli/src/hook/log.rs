@@ -26,6 +26,10 @@ pub(crate) struct Entry {
 pub(super) fn write(event: &str, problem: &str) {
     let Ok(root) = layout::root(|name| env::var_os(name)) else { return };
     let path = root.join("hooks.log");
+    let mut folder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
+    let _ = folder.recursive(true).create(&root);
     if fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.len() > MOST) {
         let _ = fs::remove_file(&path);
     }

@@ -138,8 +138,8 @@ impl Payload {
     pub(super) fn new(input: &[u8]) -> Result<Payload, String> {
         let payload: Payload =
             serde_json::from_slice(input).map_err(|problem| problem.to_string())?;
-        if payload.session_id.is_empty() && !payload.hook_event_name.is_empty() {
-            return Err("it names no session".to_owned());
+        if payload.session_id.is_empty() || payload.hook_event_name.is_empty() {
+            return Err("it names no session, or no event".to_owned());
         }
         Ok(payload)
     }

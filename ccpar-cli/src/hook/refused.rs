@@ -15,13 +15,15 @@ use super::{Call, Named, words};
 use crate::exit::Failure;
 use crate::output;
 
-/// How the client says so.
-const STALE: &str = "File has been modified since read";
+/// How the client says so: before it asks whether it may, and when it is to write.
+const STALE: [&str; 2] =
+    ["File has been modified since read", "File content has changed since it was last read"];
 
 pub(super) fn run(call: &Call, reply: &mut Reply) -> Result<(), Failure> {
     call.harness.registry().release(Release::Calls)?;
     for tool in call.payload.calls() {
-        let refused = tool.name == "Write" && tool.answer().contains(STALE);
+        let refused =
+            tool.name == "Write" && STALE.iter().any(|stale| tool.answer().contains(stale));
         let input = tool.input();
         let (Some(path), Some(content)) = (input.file_path.filter(|_| refused), input.content)
         else {

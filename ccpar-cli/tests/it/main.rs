@@ -1,10 +1,13 @@
 //! What a user types, and gets.
 
 mod claims;
+mod client;
 mod demo;
 mod doctor;
 mod faults;
 mod history;
+mod hook_sessions;
+mod hooks;
 mod locking;
 mod merging;
 mod namespace_kills;

@@ -1,0 +1,73 @@
+//! `ccpar hook`, told that sessions begin, go on and end.
+
+use serde_json::{Value, json};
+
+use crate::client::{Client, INDEX, context, home, person};
+
+#[test]
+fn a_session_is_told_of_its_siblings_and_of_what_changed_since_its_branch_was_last_here() {
+    let (home, memory) = home();
+    let index = format!("{memory}/MEMORY.md");
+    let one = Client::new(&home, "s1");
+    let said = one.tell("SessionStart", &json!({"source": "startup"}));
+    assert_eq!((context(&said), person(&said)), ("", ""), "alone, and for the first time");
+    let watched = said["hookSpecificOutput"]["watchPaths"].as_array().unwrap();
+    let watches = |name: &str| watched.iter().any(|path| path.as_str().unwrap().ends_with(name));
+    assert!(watches("/MEMORY.md") && watches("/.claude/settings.json"), "{watched:?}");
+    // It knows its index: the client loads that by itself.
+    let mine = format!("{INDEX}- [three](three.md)\n");
+    assert_eq!(one.write(&index, &mine), (Value::Null, Value::Null));
+    assert_eq!(one.tell("SessionEnd", &json!({"reason": "other"})), Value::Null);
+
+    let two = Client::new(&home, "s2");
+    two.tell("SessionStart", &json!({"source": "startup", "cwd": home.path("")}));
+    two.edit(&index, "- [two]", "- [2]", || {});
+    let one = Client::new(&home, "s3");
+    let said = one.tell("SessionStart", &json!({"source": "resume"}));
+    assert!(context(&said).contains("s2"), "{said}");
+    assert!(context(&said).contains("MEMORY.md: +1 -1 lines, last by session s2"), "{said}");
+    // What was resumed had read it some time, or not.
+    let (said, _) = one.write(&index, "all new\n");
+    assert_eq!(said["hookSpecificOutput"]["permissionDecision"], "deny");
+    // Once is enough.
+    let four = Client::new(&home, "s4");
+    let said = four.tell("SessionStart", &json!({"source": "startup"}));
+    assert!(!context(&said).contains("lines, last by"), "{said}");
+}
+
+#[test]
+fn a_prompt_tells_what_siblings_changed_of_what_the_session_has_seen_and_once() {
+    let (home, memory) = home();
+    let index = format!("{memory}/MEMORY.md");
+    let (one, two) = (Client::new(&home, "s1"), Client::new(&home, "s2"));
+    one.read(&index);
+    let prompt = || one.tell("UserPromptSubmit", &json!({"prompt": "go"}));
+    assert_eq!(prompt(), Value::Null);
+    two.edit(&index, "- [two]", "- [2]", || {});
+    let said = prompt();
+    assert!(context(&said).contains("-- [two](two.md)\n+- [2](two.md)"), "{said}");
+    assert_eq!(prompt(), Value::Null);
+    two.edit(&index, "- [one]", "- [1]", || {});
+    let said = prompt();
+    assert!(context(&said).contains("+- [1]") && !context(&said).contains("+- [2]"), "{said}");
+    assert_eq!(two.tell("UserPromptSubmit", &json!({"prompt": "go"})), Value::Null);
+}
+
+#[test]
+fn a_change_from_outside_is_recorded_and_its_loss_named() {
+    let (home, memory) = home();
+    let index = format!("{memory}/MEMORY.md");
+    let client = Client::new(&home, "s1");
+    let changed = || {
+        let more = json!({"file_path": home.path(&index), "event": "change"});
+        client.tell("FileChanged", &more)
+    };
+    client.edit(&index, "- [two]", "- [2]", || {});
+    client.edit(&index, "# Memory\n", "# Memory\n\nmore to know\n", || {});
+    assert_eq!(changed(), Value::Null);
+    home.write(&index, INDEX.replace("- [two]", "- [2]") + "- from outside\n");
+    let said = changed();
+    assert!(person(&said).contains("ccpar restore --lost"), "{said}");
+    let unguarded = json!({"file_path": home.path("repo/x"), "event": "change"});
+    assert_eq!(client.tell("FileChanged", &unguarded), Value::Null);
+}
