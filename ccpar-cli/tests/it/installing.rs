@@ -53,7 +53,7 @@ fn own() -> String {
 fn what_others_have_in_the_settings_stays_as_it_is() {
     let home = home(FOREIGN);
     let ran = home.ccpar(&["install"]).ended(0, "installed in `");
-    assert!(ran.stderr.contains("are guarded"), "{ran:?}");
+    assert!(ran.stderr.contains("    ~/.claude/settings.json\n"), "{ran:?}");
     assert!(ran.stderr.contains("ccpar uninstall"), "{ran:?}");
     let after = settings(&home);
     assert_eq!(commands(&after, "PreToolUse"), ["guard.sh", "lint --fix", &own()]);

@@ -16,6 +16,7 @@ pub(crate) use settings::Settings;
 
 use crate::context::{self, HowToWrite, Identity};
 use crate::exit::{Exit, Failure};
+use crate::hook::patterns;
 use crate::output;
 use crate::paint::Paint;
 
@@ -43,10 +44,6 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     how: HowToWrite,
 }
-
-/// What is guarded, in a sentence.
-const GUARDED: &str = "Claude Code's settings, memory, skills, agents' memory, commands, rules and \
-                       CLAUDE.md are guarded in each session that starts from now on";
 
 /// Whose settings.
 #[derive(Debug, Clone, Args)]
@@ -97,7 +94,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         settings.with(&hooks::with(&settings.events, &program))
     })?;
     if exit == Exit::Done && !arguments.dry_run {
-        output::say(GUARDED);
+        output::say("guarded in each session that starts from now on:");
+        for pattern in patterns() {
+            output::quote(pattern);
+        }
         let word = if arguments.whose.project { " --project" } else { "" };
         output::hint(format!("take it out again with: ccpar uninstall{word}"));
     }
