@@ -1,10 +1,9 @@
 //! Each test by itself, in a network that is nothing but loopback.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
-
-use crate::world::aloud;
 
 /// Set where there is no network, and no process but those of the test.
 const INSIDE: &str = "CCPAR_CLAUDE_INSIDE";
@@ -40,9 +39,20 @@ pub(crate) fn alone(test: impl FnOnce(PathBuf)) {
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&ran.stderr);
-    for line in said.lines().filter(|line| ["SKIPPED", "FIGURES"].iter().any(|w| line.starts_with(w))) {
-        aloud(line);
+    for line in said.lines().filter(|line| is_aloud(line)) {
+        let _ = writeln!(std::io::stderr(), "\n{line}");
     }
     let stdout = String::from_utf8_lossy(&ran.stdout);
     assert!(ran.status.success() && stdout.contains("1 passed"), "{stdout}\n{said}");
+}
+
+/// Says something aloud: past the harness, which keeps to itself what a test that passes
+/// prints.
+pub(crate) fn aloud(what: &str) {
+    let test = std::thread::current();
+    let _ = writeln!(std::io::stderr(), "\n{what} ({})", test.name().unwrap_or("?"));
+}
+
+fn is_aloud(line: &str) -> bool {
+    line.starts_with("SKIPPED: ") || line.starts_with("FIGURES: ")
 }

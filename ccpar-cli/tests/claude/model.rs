@@ -238,12 +238,15 @@ fn streamed(message: Value) -> String {
     opening["stop_reason"] = Value::Null;
     let mut events = vec![json!({"type": "message_start", "message": opening})];
     for (index, block) in message["content"].as_array().into_iter().flatten().enumerate() {
-        let (mut start, delta) = (block.clone(), match block["type"].as_str() {
-            Some("tool_use") => {
-                json!({"type": "input_json_delta", "partial_json": block["input"].to_string()})
-            }
-            _ => json!({"type": "text_delta", "text": block["text"]}),
-        });
+        let (mut start, delta) = (
+            block.clone(),
+            match block["type"].as_str() {
+                Some("tool_use") => {
+                    json!({"type": "input_json_delta", "partial_json": block["input"].to_string()})
+                }
+                _ => json!({"type": "text_delta", "text": block["text"]}),
+            },
+        );
         match block["type"].as_str() {
             Some("tool_use") => start["input"] = json!({}),
             _ => start["text"] = json!(""),

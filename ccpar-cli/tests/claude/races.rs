@@ -1,71 +1,220 @@
-//! Sessions that write one file at the same time.
+//! Sessions that write the same files at the same time, bare and guarded.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde_json::json;
 
-use crate::alone::alone;
+use crate::alone::{alone, aloud};
 use crate::model::Step;
-use crate::world::{World, aloud};
+use crate::world::{Answer, World};
 
+/// How often they race.
 fn rounds() -> usize {
     std::env::var("CCPAR_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(5)
 }
 
 /// What became of a race.
 #[derive(Debug)]
+#[expect(dead_code, reason = "printed")]
 struct Race {
     calls: usize,
     acknowledged: usize,
     lost: usize,
-    seconds: f64,
+    seconds: f32,
 }
 
-const SESSIONS: usize = 4;
+/// What a call is to leave in a file.
+struct Mark {
+    file: PathBuf,
+    text: String,
+}
 
-fn edits(world: &World) -> Race {
+/// Sessions that each do these calls after their first steps, and what became of what
+/// the calls were to leave.
+fn race(world: &World, scripts: Vec<(Vec<Step>, Vec<(Step, Mark)>)>) -> (Race, Vec<Vec<Answer>>) {
     let begun = Instant::now();
-    let index = world.memory("MEMORY.md");
-    let anchors: String = (0..SESSIONS).map(|n| format!("- [area {n}](area-{n}.md)\n")).collect();
-    world.write(&index, &format!("# Memory\n\n{anchors}"));
-    let script = |n: usize| {
-        let mut steps = vec![Step::call("Read", json!({"file_path": index}))];
-        for round in 0..rounds() {
-            let anchor = format!("- [area {n}](area-{n}.md)\n");
-            steps.push(Step::call("Edit", json!({
-                "file_path": index,
-                "old_string": anchor,
-                "new_string": format!("{anchor}- [s{n} r{round}](s{n}-{round}.md)\n"),
-            })).at(format!("round {round}")));
-        }
-        steps
-    };
-    let sessions = (0..SESSIONS).map(|n| world.start(&format!("b{n}"), script(n))).collect();
+    let (mut sessions, mut marks) = (Vec::new(), Vec::new());
+    for (n, (first, calls)) in scripts.into_iter().enumerate() {
+        let before = first.len();
+        let (steps, own): (Vec<Step>, Vec<Mark>) = calls.into_iter().unzip();
+        marks.push((before, own));
+        let steps = first.into_iter().chain(steps).collect();
+        sessions.push(world.start(&format!("branch-{n}"), steps));
+    }
     let answers = world.finish(sessions);
-    let text = world.text(&index);
     let mut race = Race { calls: 0, acknowledged: 0, lost: 0, seconds: 0.0 };
-    for (n, answers) in answers.iter().enumerate() {
-        race.calls += rounds();
-        for (round, answer) in answers.iter().skip(1).enumerate() {
+    for (answers, (before, marks)) in answers.iter().zip(&marks) {
+        race.calls += marks.len();
+        for (answer, mark) in answers.iter().skip(*before).zip(marks) {
             race.acknowledged += usize::from(answer.ok);
-            race.lost += usize::from(answer.ok && !text.contains(&format!("[s{n} r{round}]")));
+            let stands = world.text(&mark.file).contains(&mark.text);
+            race.lost += usize::from(answer.ok && !stands);
         }
     }
-    race.seconds = begun.elapsed().as_secs_f64();
-    race
+    race.seconds = begun.elapsed().as_secs_f32();
+    (race, answers)
+}
+
+/// Plays a race to bare clients and to guarded ones: these lose nothing, and no call
+/// fails that bare ones do.
+fn compare(client: PathBuf, name: &str, play: impl Fn(&World) -> Race) {
+    let bare = play(&World::new(client.clone()));
+    aloud(&format!("FIGURES: {name}, bare: {bare:?}"));
+    let world = World::guarded(client);
+    let guarded = play(&world);
+    aloud(&format!("FIGURES: {name}, guarded: {guarded:?}"));
+    assert_eq!(guarded.lost, 0, "{}", world.report());
+    assert!(guarded.acknowledged >= bare.acknowledged, "{}", world.report());
+    assert_eq!(world.claims(), "", "what was claimed is free");
+}
+
+fn anchor(n: usize) -> String {
+    format!("- [area {n}](area-{n}.md)\n")
+}
+
+fn index_of(sessions: usize) -> String {
+    let anchors: String = (0..sessions).map(anchor).collect();
+    format!("# Memory\n\n{anchors}")
+}
+
+fn edit(file: &Path, n: usize, round: usize) -> (Step, Mark) {
+    let text = format!("- [s{n} r{round}](s{n}-{round}.md)\n");
+    let (old, new) = (anchor(n), format!("{}{text}", anchor(n)));
+    let input = json!({"file_path": file, "old_string": old, "new_string": new});
+    (Step::call("Edit", input), Mark { file: file.to_owned(), text })
+}
+
+/// What people write in a shell: read, think a moment, write.
+fn command(file: &Path, n: usize, round: usize) -> (Step, Mark) {
+    let text = format!("- [s{n} r{round}](s{n}-{round}.md)");
+    let path = file.display();
+    let line =
+        format!("text=$(cat {path}); sleep 0.05; printf '%s\\n%s\\n' \"$text\" '{text}' > {path}");
+    let mark = Mark { file: file.to_owned(), text };
+    (Step::call("Bash", json!({"command": line, "description": "note"})), mark)
 }
 
 #[test]
 fn edits_of_one_index() {
-    alone(|client: PathBuf| {
+    alone(|client| {
+        compare(client, "4 sessions, edits of one index", |world| {
+            let index = world.memory("MEMORY.md");
+            world.write(&index, &index_of(4));
+            let read = Step::call("Read", json!({"file_path": index}));
+            let calls = |n| {
+                let round = |round| {
+                    let (step, mark) = edit(&index, n, round);
+                    (step.at(format!("round {round}")), mark)
+                };
+                (0..rounds()).map(round).collect()
+            };
+            race(world, (0..4).map(|n| (vec![read.clone()], calls(n))).collect()).0
+        });
+    });
+}
+
+#[test]
+fn commands_that_read_and_write_one_index() {
+    alone(|client| {
+        compare(client, "4 sessions, commands on one index", |world| {
+            let index = world.memory("MEMORY.md");
+            world.write(&index, &index_of(4));
+            let calls = |n| {
+                let round = |round| {
+                    let (step, mark) = command(&index, n, round);
+                    (step.at(format!("round {round}")), mark)
+                };
+                (0..rounds()).map(round).collect()
+            };
+            race(world, (0..4).map(|n| (Vec::new(), calls(n))).collect()).0
+        });
+    });
+}
+
+#[test]
+fn whole_texts_of_one_note_from_one_reading() {
+    alone(|client| {
+        let note = "# Architecture\n\n## Storage\n\n- one file per tenant\n";
+        let section = |n: usize| format!("## Area {n}\n\n- fact {n}\n- another fact of area {n}\n");
+        let play = |world: &World| {
+            let file = world.memory("architecture.md");
+            world.write(&file, note);
+            let script = |n: usize| {
+                let read = Step::call("Read", json!({"file_path": file}));
+                let text = format!("{note}\n{}", section(n));
+                let input = json!({"file_path": file, "content": text});
+                let mark = Mark { file: file.clone(), text: section(n) };
+                (vec![read], vec![(Step::call("Write", input).at("write"), mark)])
+            };
+            race(world, (0..4).map(script).collect())
+        };
         let bare = World::new(client.clone());
-        let bare_race = edits(&bare);
-        aloud(&format!("FIGURES: edits, bare: {bare_race:?}"));
-        let guarded = World::guarded(client);
-        let race = edits(&guarded);
-        aloud(&format!("FIGURES: edits, guarded: {race:?}"));
-        assert_eq!(race.lost, 0, "{}", guarded.report());
-        assert!(race.acknowledged >= bare_race.acknowledged, "{}", guarded.report());
+        let (figures, _) = play(&bare);
+        aloud(&format!("FIGURES: 4 sessions, whole texts, bare: {figures:?}"));
+        let world = World::guarded(client);
+        let (figures, answers) = play(&world);
+        aloud(&format!("FIGURES: 4 sessions, whole texts, guarded: {figures:?}"));
+        let text = world.text(&world.memory("architecture.md"));
+        for n in 0..4 {
+            assert!(text.contains(&section(n)), "{n}: {text}\n{answers:?}\n{}", world.report());
+        }
+        assert!(answers.iter().all(|answers| answers.len() == 2), "no extra turn: {answers:?}");
+    });
+}
+
+/// Everything at once: a memory's index and two notes, the index of skills, settings.
+fn mixed(world: &World, sessions: usize) -> Race {
+    let index = world.memory("MEMORY.md");
+    let skills = world.path("home/.claude/skills/INDEX.md");
+    let notes = [world.memory("voice.md"), world.memory("build.md")];
+    for file in [&index, &skills, &notes[0], &notes[1]] {
+        world.write(file, &index_of(sessions));
+    }
+    let settings = world.settings();
+    let script = |n: usize| {
+        let files = [&index, &skills, &notes[0], &notes[1], &settings];
+        let read = |file: &&PathBuf| Step::call("Read", json!({"file_path": file}));
+        let first = files.iter().map(read).collect();
+        let call = |round: usize| {
+            let (step, mark) = match (n + round) % 5 {
+                0 => edit(&index, n, round),
+                1 => command(&skills, n, round),
+                2 => edit(&notes[0], n, round),
+                3 => command(&notes[1], n, round),
+                _ => setting(&settings, n, round),
+            };
+            (step.at(format!("round {round}")), mark)
+        };
+        (first, (0..rounds()).map(call).collect())
+    };
+    race(world, (0..sessions).map(script).collect()).0
+}
+
+/// A key of its own in the settings.
+fn setting(file: &Path, n: usize, round: usize) -> (Step, Mark) {
+    let text = format!("\"S{n}_R{round}\": \"{n}\"");
+    let (old, new) = (format!("\"AREA_{n}\": \"\""), format!("\"AREA_{n}\": \"\", {text}"));
+    let input = json!({"file_path": file, "old_string": old, "new_string": new});
+    (Step::call("Edit", input), Mark { file: file.to_owned(), text })
+}
+
+#[test]
+fn edits_and_commands_over_five_files() {
+    alone(|client| {
+        let sessions = 8;
+        compare(client, "8 sessions, five files", |world| {
+            let areas: Vec<_> = (0..sessions).map(|n| format!("\"AREA_{n}\": \"\"")).collect();
+            let guarded = world.text(&world.settings());
+            world.write(&world.settings(), &format!("{{\"env\": {{{}}}}}\n", areas.join(", ")));
+            if !guarded.is_empty() {
+                world.install();
+            }
+            let race = mixed(world, sessions);
+            let text = world.text(&world.settings());
+            let parsed = serde_json::from_str::<serde_json::Value>(&text);
+            assert!(parsed.is_ok() || guarded.is_empty(), "{text}");
+            race
+        });
     });
 }

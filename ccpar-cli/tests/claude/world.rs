@@ -1,7 +1,6 @@
 //! A home with a repository, its worktrees and a memory, and real clients at work in it.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -171,6 +170,11 @@ impl World {
         told.iter().flat_map(|message| texts(message)).collect::<Vec<_>>().join("\n")
     }
 
+    /// What is claimed now.
+    pub(crate) fn claims(&self) -> String {
+        self.sh("ccpar sessions --claims")
+    }
+
     /// What is known of a failure.
     pub(crate) fn report(&self) -> String {
         let clients = self.text(&self.path("client.log"));
@@ -188,11 +192,4 @@ impl Session {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
-}
-
-/// Says aloud that this test is skipped, or a part of it: past the harness, which
-/// keeps to itself what a test that passes prints.
-pub(crate) fn aloud(what: &str) {
-    let test = std::thread::current();
-    let _ = writeln!(std::io::stderr(), "\n{what} ({})", test.name().unwrap_or("?"));
 }
