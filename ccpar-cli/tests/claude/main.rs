@@ -6,6 +6,8 @@
 //! says how often they race.
 
 mod alone;
+mod calls;
+mod lives;
 mod model;
 mod races;
 mod world;

@@ -105,7 +105,7 @@ impl World {
 
     /// Starts a client on a branch of its own, in a worktree.
     pub(crate) fn start(&self, branch: &str, steps: Vec<Step>) -> Session {
-        self.start_with(branch, steps, &["--allowedTools", "Edit Write Read Bash Agent"])
+        self.start_with(branch, steps, &["--permission-mode", "bypassPermissions"])
     }
 
     pub(crate) fn start_with(&self, branch: &str, steps: Vec<Step>, words: &[&str]) -> Session {
@@ -119,6 +119,7 @@ impl World {
         let log = log.unwrap();
         let mut command = self.command(&self.client);
         command.args(["-p", &format!("PLAY={script} go")]).args(words).current_dir(tree);
+        command.env("IS_SANDBOX", "1");
         command.env("ANTHROPIC_BASE_URL", self.model.address()).env("ANTHROPIC_API_KEY", "none");
         for variable in [
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC",
@@ -148,7 +149,7 @@ impl World {
         self.answers(session.script)
     }
 
-    fn answers(&self, script: usize) -> Vec<Answer> {
+    pub(crate) fn answers(&self, script: usize) -> Vec<Answer> {
         let told = self.model.told(script);
         let blocks = told.iter().filter_map(|message| message["content"].as_array()).flatten();
         let results = blocks.filter(|block| block["type"] == "tool_result");
@@ -168,6 +169,17 @@ impl World {
     pub(crate) fn context(&self, script: usize) -> String {
         let told = self.model.told(script);
         told.iter().flat_map(|message| texts(message)).collect::<Vec<_>>().join("\n")
+    }
+
+    /// What ccpar knows of a file.
+    pub(crate) fn log_of(&self, file: &Path) -> String {
+        self.sh(&format!("ccpar log {} --json", file.display()))
+    }
+
+    /// What a client says that is run for something else than a session.
+    pub(crate) fn claude(&self, words: &[&str]) -> String {
+        let ran = self.command(&self.client).args(words).output().unwrap();
+        String::from_utf8_lossy(&ran.stdout).into_owned()
     }
 
     /// What is claimed now.
