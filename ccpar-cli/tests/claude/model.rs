@@ -140,7 +140,7 @@ impl Stage {
             let request: Value = serde_json::from_slice(&body).unwrap_or_default();
             let message = self.message(&request);
             if request["stream"] == true {
-                let events = streamed(message);
+                let events = streamed(&message);
                 return reply(&mut stream, "text/event-stream", &events);
             }
             message.to_string()
@@ -206,12 +206,11 @@ impl Stage {
 /// which names one.
 fn position(messages: &[Value]) -> Option<(usize, usize)> {
     let number = |message: &Value| {
-        let texts = texts(message).into_iter();
-        let numbers = texts.filter_map(|text| {
+        let mut texts = texts(message).into_iter().filter(|_| message["role"] == "user");
+        texts.find_map(|text| {
             let digits = text.trim_start().strip_prefix("PLAY=")?;
             digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
-        });
-        numbers.last().filter(|_| message["role"] == "user")
+        })
     };
     let (place, script) = messages
         .iter()
@@ -232,25 +231,20 @@ pub(crate) fn texts(message: &Value) -> Vec<&str> {
 }
 
 /// A message as the events of a stream.
-fn streamed(message: Value) -> String {
+fn streamed(message: &Value) -> String {
     let mut opening = message.clone();
     opening["content"] = json!([]);
     opening["stop_reason"] = Value::Null;
     let mut events = vec![json!({"type": "message_start", "message": opening})];
     for (index, block) in message["content"].as_array().into_iter().flatten().enumerate() {
-        let (mut start, delta) = (
-            block.clone(),
-            match block["type"].as_str() {
-                Some("tool_use") => {
-                    json!({"type": "input_json_delta", "partial_json": block["input"].to_string()})
-                }
-                _ => json!({"type": "text_delta", "text": block["text"]}),
-            },
-        );
-        match block["type"].as_str() {
-            Some("tool_use") => start["input"] = json!({}),
-            _ => start["text"] = json!(""),
-        }
+        let mut start = block.clone();
+        let delta = if block["type"] == "tool_use" {
+            start["input"] = json!({});
+            json!({"type": "input_json_delta", "partial_json": block["input"].to_string()})
+        } else {
+            start["text"] = json!("");
+            json!({"type": "text_delta", "text": block["text"]})
+        };
         events.push(json!({"type": "content_block_start", "index": index, "content_block": start}));
         events.push(json!({"type": "content_block_delta", "index": index, "delta": delta}));
         events.push(json!({"type": "content_block_stop", "index": index}));

@@ -16,13 +16,25 @@ fn rounds() -> usize {
 }
 
 /// What became of a race.
-#[derive(Debug)]
-#[expect(dead_code, reason = "printed")]
 struct Race {
     calls: usize,
     acknowledged: usize,
+    /// Acknowledged, and not in the file.
     lost: usize,
+    /// In the file, acknowledged or not.
+    stand: usize,
     seconds: f32,
+}
+
+impl std::fmt::Display for Race {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Race { calls, acknowledged, lost, stand, seconds } = self;
+        write!(
+            f,
+            "{acknowledged} of {calls} acknowledged, {lost} of these lost; {stand} of {calls} \
+             stand; {seconds:.1} s"
+        )
+    }
 }
 
 /// What a call is to leave in a file.
@@ -31,9 +43,11 @@ struct Mark {
     text: String,
 }
 
-/// Sessions that each do these calls after their first steps, and what became of what
-/// the calls were to leave.
-fn race(world: &World, scripts: Vec<(Vec<Step>, Vec<(Step, Mark)>)>) -> (Race, Vec<Vec<Answer>>) {
+/// What a session does: first steps, and calls that are to leave something.
+type Script = (Vec<Step>, Vec<(Step, Mark)>);
+
+/// Sessions with these scripts, and what became of what their calls were to leave.
+fn race(world: &World, scripts: Vec<Script>) -> (Race, Vec<Vec<Answer>>) {
     let begun = Instant::now();
     let (mut sessions, mut marks) = (Vec::new(), Vec::new());
     for (n, (first, calls)) in scripts.into_iter().enumerate() {
@@ -44,12 +58,13 @@ fn race(world: &World, scripts: Vec<(Vec<Step>, Vec<(Step, Mark)>)>) -> (Race, V
         sessions.push(world.start(&format!("branch-{n}"), steps));
     }
     let answers = world.finish(sessions);
-    let mut race = Race { calls: 0, acknowledged: 0, lost: 0, seconds: 0.0 };
+    let mut race = Race { calls: 0, acknowledged: 0, lost: 0, stand: 0, seconds: 0.0 };
     for (answers, (before, marks)) in answers.iter().zip(&marks) {
         race.calls += marks.len();
         for (answer, mark) in answers.iter().skip(*before).zip(marks) {
             race.acknowledged += usize::from(answer.ok);
             let stands = world.text(&mark.file).contains(&mark.text);
+            race.stand += usize::from(stands);
             race.lost += usize::from(answer.ok && !stands);
         }
     }
@@ -61,10 +76,10 @@ fn race(world: &World, scripts: Vec<(Vec<Step>, Vec<(Step, Mark)>)>) -> (Race, V
 /// fails that bare ones do.
 fn compare(client: PathBuf, name: &str, play: impl Fn(&World) -> Race) {
     let bare = play(&World::new(client.clone()));
-    aloud(&format!("FIGURES: {name}, bare: {bare:?}"));
+    aloud(&format!("FIGURES: {name}, bare: {bare}"));
     let world = World::guarded(client);
     let guarded = play(&world);
-    aloud(&format!("FIGURES: {name}, guarded: {guarded:?}"));
+    aloud(&format!("FIGURES: {name}, guarded: {guarded}"));
     assert_eq!(guarded.lost, 0, "{}", world.report());
     assert!(guarded.acknowledged >= bare.acknowledged, "{}", world.report());
     assert_eq!(world.claims(), "", "what was claimed is free");
@@ -154,10 +169,10 @@ fn whole_texts_of_one_note_from_one_reading() {
         };
         let bare = World::new(client.clone());
         let (figures, _) = play(&bare);
-        aloud(&format!("FIGURES: 4 sessions, whole texts, bare: {figures:?}"));
+        aloud(&format!("FIGURES: 4 sessions, whole texts, bare: {figures}"));
         let world = World::guarded(client);
         let (figures, answers) = play(&world);
-        aloud(&format!("FIGURES: 4 sessions, whole texts, guarded: {figures:?}"));
+        aloud(&format!("FIGURES: 4 sessions, whole texts, guarded: {figures}"));
         let text = world.text(&world.memory("architecture.md"));
         for n in 0..4 {
             assert!(text.contains(&section(n)), "{n}: {text}\n{answers:?}\n{}", world.report());
@@ -180,7 +195,7 @@ fn a_note_that_several_begin_at_once() {
             (Vec::new(), vec![(Step::call("Write", input).at("write"), mark)])
         };
         let (figures, answers) = race(&world, (0..4).map(script).collect());
-        aloud(&format!("FIGURES: 4 sessions, one new note, guarded: {figures:?}"));
+        aloud(&format!("FIGURES: 4 sessions, one new note, guarded: {figures}"));
         let text = world.text(&file);
         assert_eq!(figures.lost, 0, "{text}\n{answers:?}\n{}", world.report());
     });

@@ -74,12 +74,13 @@ impl World {
 
     #[expect(clippy::disallowed_methods, reason = "what stood there before")]
     pub(crate) fn write(&self, path: &Path, text: &str) {
+        let path = self.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
     pub(crate) fn text(&self, path: &Path) -> String {
-        fs::read_to_string(path).unwrap_or_default()
+        fs::read_to_string(self.path(path)).unwrap_or_default()
     }
 
     /// Any program, with nothing in its environment but this home.
@@ -121,6 +122,8 @@ impl World {
         command.args(["-p", &format!("PLAY={script} go")]).args(words).current_dir(tree);
         command.env("IS_SANDBOX", "1");
         command.env("ANTHROPIC_BASE_URL", self.model.address()).env("ANTHROPIC_API_KEY", "none");
+        // Whatever else it would ask for is nowhere to be had.
+        command.env("HTTPS_PROXY", "http://127.0.0.1:9").env("NO_PROXY", "127.0.0.1");
         for variable in [
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC",
             "DISABLE_AUTOUPDATER",
