@@ -5,8 +5,9 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    blame, claim, demo, diff, doctor, heartbeat, lock, locked_edit, locked_read, locked_write, log,
-    lost, merge, namespace, release, restore, sessions, show, status, watch,
+    blame, claim, demo, diff, doctor, heartbeat, install, lock, locked_edit, locked_read,
+    locked_write, log, lost, merge, namespace, release, restore, sessions, show, status, uninstall,
+    watch,
 };
 use crate::exit::{Exit, Failure};
 
@@ -40,6 +41,8 @@ pub(crate) enum Command {
     Claim(claim::Arguments),
     Release(release::Arguments),
     Namespace(namespace::Arguments),
+    Install(install::Arguments),
+    Uninstall(uninstall::Arguments),
     Status(status::Arguments),
     Doctor(doctor::Arguments),
     Demo(demo::Arguments),
@@ -65,6 +68,8 @@ impl Command {
             Command::Claim(arguments) => claim::run(arguments),
             Command::Release(arguments) => release::run(arguments),
             Command::Namespace(arguments) => namespace::run(arguments),
+            Command::Install(arguments) => install::run(arguments),
+            Command::Uninstall(arguments) => uninstall::run(arguments),
             Command::Status(arguments) => status::run(arguments),
             Command::Doctor(arguments) => doctor::run(arguments),
             Command::Demo(arguments) => demo::run(arguments),

@@ -2,7 +2,7 @@
 //! write them, JSON objects for programs.
 
 use std::ffi::OsStr;
-use std::io::{self, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::path::Path;
 
 use serde::Serialize;
@@ -28,6 +28,17 @@ pub(crate) fn quote(line: impl AsRef<str>) {
     let _ = writeln!(io::stderr(), "    {}", line.as_ref());
 }
 
+/// Asks, where there is somebody to answer; `None` if there is not.
+pub(crate) fn ask(question: &str) -> Option<bool> {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return None;
+    }
+    say(format!("{question} [y/N]"));
+    let mut answer = String::new();
+    let read = io::stdin().lock().read_line(&mut answer);
+    Some(read.is_ok() && ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
+}
+
 /// Prints one object on a line of its own.
 pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
     let mut line = serde_json::to_vec(value)?;
@@ -44,7 +55,7 @@ pub(crate) fn data(bytes: &[u8]) -> io::Result<()> {
 
 /// Prints text that may be coloured, if it goes to a terminal.
 pub(crate) fn text(bytes: &[u8]) -> io::Result<()> {
-    if !io::IsTerminal::is_terminal(&io::stdout()) {
+    if !io::stdout().is_terminal() {
         return data(bytes);
     }
     // Old consoles of Windows have no codes for colours.

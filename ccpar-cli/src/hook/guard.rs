@@ -37,7 +37,6 @@ const FOLDERS: [&str; 5] = ["skills", "agents", "agent-memory", "rules", "comman
 const LOCAL: [&str; 2] = [".claude", "settings.local.json"];
 
 /// What is guarded unless the config says otherwise, for people.
-#[expect(dead_code, reason = "for `install`")]
 pub(crate) fn patterns() -> Vec<String> {
     let files = FILES.iter().map(|name| format!("~/.claude/{name}"));
     let folders = FOLDERS.iter().map(|name| format!("~/.claude/{name}/**"));

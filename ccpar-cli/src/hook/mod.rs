@@ -40,6 +40,7 @@ use crate::config::Config;
 use crate::context;
 use crate::exit::Failure;
 use guard::Guard;
+pub(crate) use guard::patterns;
 use payload::Payload;
 use reply::Reply;
 

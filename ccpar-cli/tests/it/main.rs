@@ -8,6 +8,7 @@ mod faults;
 mod history;
 mod hook_sessions;
 mod hooks;
+mod installing;
 mod locking;
 mod merging;
 mod namespace_kills;

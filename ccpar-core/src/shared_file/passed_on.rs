@@ -45,9 +45,10 @@ impl SharedFile<'_> {
         Ok(held.history.records()?.effective().any(arrived))
     }
 
-    /// Removes the target if it still is what it was. Says what it is otherwise.
-    pub(crate) fn remove_if(&self, base: Version) -> Result<Option<Version>> {
-        let mut held = self.enter(self.harness.wait())?;
+    /// Removes the target if it still is at this version. Else it stays, and the version
+    /// that it is at is given.
+    pub fn remove_if(&self, base: Version) -> Result<Option<Version>> {
+        let mut held = self.enter_to_write()?;
         if held.now != base && !held.now.is_absent() {
             return Ok(Some(held.now));
         }

@@ -1,7 +1,7 @@
 //! `ccpar namespace run`
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, BufRead as _, IsTerminal as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -138,7 +138,7 @@ fn promote(
         let planned = namespace.plan_promote(harness)?;
         passing::report(&planned, namespace.shared(), true, json)?;
         let asks = matches!(arguments.promote, Promote::Ask) && !planned.changes.is_empty();
-        if !asks || !ask() {
+        if !asks || output::ask("promote that?") != Some(true) {
             if !planned.changes.is_empty() {
                 let of = output::shell_word(namespace.shared().as_os_str());
                 let branch = output::shell_word(namespace.branch().as_ref());
@@ -148,15 +148,4 @@ fn promote(
         }
     }
     passing::report(&namespace.promote(harness)?, namespace.shared(), false, json)
-}
-
-/// Asks, where there is somebody to answer.
-fn ask() -> bool {
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return false;
-    }
-    output::say("promote that? [y/N]");
-    let mut answer = String::new();
-    let read = io::stdin().lock().read_line(&mut answer);
-    read.is_ok() && ["y", "yes"].contains(&answer.trim().to_lowercase().as_str())
 }
