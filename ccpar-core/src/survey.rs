@@ -16,7 +16,6 @@ use crate::atomic::{self, Durability};
 use crate::error::{Error, Result};
 use crate::harness::{self, Harness};
 use crate::history::{self, Check, Damage, Finding, History, Record, Version};
-use crate::layout;
 use crate::lock::{Lock, Mode, Request};
 use crate::shared_file::Settled;
 use crate::sys::{self, Stamp};
@@ -155,23 +154,8 @@ impl Harness {
         let Some(holder) = self.author().holders().into_iter().next() else {
             return Ok(Vec::new());
         };
-        let folder = layout::seen_dir(self.root(), &holder);
-        // Who has seen nothing has no folder.
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        let keys: HashSet<String> =
-            entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
-        let mut seen = Vec::new();
-        for name in history::known(self.root())? {
-            let key = name.rsplit_once('-').map_or(&*name, |(_, key)| key);
-            if keys.contains(key)
-                // What is wrong with one stops none of the others.
-                && let Ok(Some(history)) = History::named(self.root(), &name)
-                && let Ok(Some(version)) = history.seen(&holder)
-            {
-                seen.push((history.target().to_owned(), version));
-            }
-        }
-        Ok(seen)
+        let seen = history::seen_by(self.root(), &holder)?;
+        Ok(seen.into_iter().map(|(history, at)| (history.target().to_owned(), at)).collect())
     }
 
     /// Looks at every known target: what something other than ccpar wrote is

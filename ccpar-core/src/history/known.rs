@@ -1,5 +1,6 @@
 //! Which targets have a history.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::PathBuf;
@@ -8,7 +9,7 @@ use camino::Utf8Path;
 use serde::{Deserialize, Serialize};
 
 use super::log::format_of;
-use super::{FORMAT, History};
+use super::{FORMAT, History, Version};
 use crate::error::{Context as _, Error, Result};
 use crate::{layout, sys};
 
@@ -86,6 +87,29 @@ pub fn known(root: &Utf8Path) -> Result<Vec<String>> {
     }
     names.sort_unstable();
     Ok(names)
+}
+
+/// The histories of which a holder has seen a whole content, and which.
+pub(crate) fn seen_by(root: &Utf8Path, holder: &str) -> Result<Vec<(History, Version)>> {
+    // Who has seen nothing has no folder.
+    let entries = fs::read_dir(layout::seen_dir(root, holder)).into_iter().flatten().flatten();
+    let keys: HashSet<String> =
+        entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let mut seen = Vec::new();
+    if keys.is_empty() {
+        return Ok(seen);
+    }
+    for name in known(root)? {
+        let key = name.rsplit_once('-').map_or(&*name, |(_, key)| key);
+        if keys.contains(key)
+            // What is wrong with one stops none of the others.
+            && let Ok(Some(history)) = History::named(root, &name)
+            && let Ok(Some(version)) = history.seen(holder)
+        {
+            seen.push((history, version));
+        }
+    }
+    Ok(seen)
 }
 
 impl History {
