@@ -82,6 +82,13 @@ pub(crate) fn short_path(full: &Path) -> String {
     path(within.as_deref().filter(|within| !within.as_os_str().is_empty()).unwrap_or(full))
 }
 
+/// A path as it is shorter from the home folder.
+pub(crate) fn home_path(full: &Path) -> String {
+    let home = std::env::home_dir().filter(|home| home.is_absolute());
+    let within = home.and_then(|home| Some(Path::new("~").join(full.strip_prefix(home).ok()?)));
+    path(within.as_deref().unwrap_or(full))
+}
+
 /// A line of a file in a message: no control characters, not too long.
 pub(crate) fn line(bytes: &[u8]) -> String {
     const MOST: usize = 120;

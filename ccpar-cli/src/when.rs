@@ -57,6 +57,23 @@ pub(crate) fn now() -> u64 {
     u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0)
 }
 
+/// When this day began here, in milliseconds since 1970.
+pub(crate) fn midnight() -> u64 {
+    let start = jiff::ZonedDateTime::now().start_of_day();
+    start.ok().and_then(|time| u64::try_from(time.timestamp().as_millisecond()).ok()).unwrap_or(0)
+}
+
+/// How long ago a time was, in milliseconds since 1970, as people say it.
+pub(crate) fn age(then: u64) -> String {
+    let secs = now().saturating_sub(then) / 1000;
+    match secs {
+        0..120 => format!("{secs} s"),
+        120..7200 => format!("{} min", secs / 60),
+        7200..172_800 => format!("{} h", secs / 3600),
+        _ => format!("{} days", secs / 86_400),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -34,11 +34,27 @@ pub struct State {
     pub outside: Option<Box<Record>>,
     /// What there is to say about it.
     pub found: Findings,
+    /// When its log was last written, in milliseconds since 1970; 0 if it has none.
+    pub logged: u64,
     /// Whether somebody holds its lock, and settles it when they are done: then
     /// this is what was known before.
     pub busy: bool,
     /// Why it could not be looked at, if so.
     pub problem: Option<Error>,
+}
+
+impl State {
+    /// A target of which nothing is known yet.
+    fn of(target: PathBuf) -> State {
+        State {
+            target,
+            outside: None,
+            found: Findings::default(),
+            logged: 0,
+            busy: false,
+            problem: None,
+        }
+    }
 }
 
 /// What there may be to say about a target.
@@ -73,6 +89,12 @@ impl Findings {
     /// Whether there is nothing to say.
     pub fn is_empty(&self) -> bool {
         *self == Findings::default()
+    }
+
+    /// Whether somebody has to see to it. Who removed a file, or put a link in its
+    /// place, most often meant that.
+    pub fn is_open(&self) -> bool {
+        self.losses > 0 || self.damage.is_some() || !self.conflicts.is_empty() || self.broken > 0
     }
 }
 
@@ -126,6 +148,11 @@ fn tells(stamp: Option<Stamp>, now: u64) -> bool {
 fn stamp(path: &Path) -> Option<Stamp> {
     let metadata = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file)?;
     Some(sys::stamp(&metadata))
+}
+
+/// When a file with this stamp was written, in milliseconds since 1970.
+fn time_of(stamp: Option<Stamp>) -> u64 {
+    stamp.map_or(0, |[.., modified, _]| modified / 1_000_000)
 }
 
 impl Harness {
@@ -186,8 +213,11 @@ impl Harness {
                 && straight.leads_to(&last.target)
                 && (last.file.is_some() || !last.target.is_symlink())
             {
-                let (target, found) = (last.target.clone(), last.found.clone());
-                states.push(State { target, outside: None, found, busy: false, problem: None });
+                states.push(State {
+                    logged: time_of(Some(last.log)),
+                    found: last.found.clone(),
+                    ..State::of(last.target.clone())
+                });
                 push_line(&mut lines, last);
                 continue;
             }
@@ -206,6 +236,24 @@ impl Harness {
             let _ = atomic::replace(cache.as_std_path(), &lines, Durability::Process);
         }
         Ok(states)
+    }
+
+    /// How many targets the last [`survey`](Self::survey) found, and of how many there
+    /// is something to see to: those of which there was then are looked at again.
+    pub fn last_survey(&self) -> (usize, usize) {
+        let text = fs::read(self.root().join("looked.jsonl")).unwrap_or_default();
+        let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.fold((0, 0), |(known, open), line| {
+            // Most say nothing, and need not be read.
+            let last = memchr::memmem::find(line, b"\"found\":")
+                .and_then(|_| serde_json::from_slice::<Looked>(line).ok())
+                .filter(|last| last.found.is_open());
+            let is_open = last.is_some_and(|last| match self.look_at(last.name) {
+                Some((state, _)) => state.problem.is_some() || state.found.is_open(),
+                None => false,
+            });
+            (known + 1, open + usize::from(is_open))
+        })
     }
 
     /// Checks every history: each content against its hash, each line of each log,
@@ -249,23 +297,13 @@ impl Harness {
         let history = match History::named(self.root(), &name) {
             Ok(history) => history?,
             Err(problem) => {
-                let target = log.into_std_path_buf();
-                let found = Findings::default();
-                return Some((
-                    State { target, outside: None, found, busy: false, problem: Some(problem) },
-                    None,
-                ));
+                let state = State::of(log.into_std_path_buf());
+                return Some((State { problem: Some(problem), ..state }, None));
             }
         };
         let target = history.target().to_owned();
         let (before, now) = (stamp(&target), harness::now());
-        let mut state = State {
-            target: target.clone(),
-            outside: None,
-            found: Findings::default(),
-            busy: false,
-            problem: None,
-        };
+        let mut state = State::of(target.clone());
         if target.ancestors().any(Path::is_symlink) {
             match self.behind_link(&history) {
                 Ok(found) => state.found = found,
@@ -282,12 +320,14 @@ impl Harness {
                 }
                 state.found = found.clone();
                 let log = stamp(log.as_std_path());
+                state.logged = time_of(log);
                 let holds = !state.busy && stamp(&target) == before && tells(before, now);
-                log.filter(|_| holds && target.to_str().is_some()).map(|log| Looked {
+                // What does not hold is noted too, by a stamp that no log has.
+                log.filter(|_| target.to_str().is_some()).map(|log| Looked {
                     name,
                     target,
                     file: before,
-                    log,
+                    log: if holds { log } else { Stamp::default() },
                     found,
                 })
             }

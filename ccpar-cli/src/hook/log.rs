@@ -46,7 +46,6 @@ pub(super) fn write(event: &str, problem: &str) {
 }
 
 /// What is written down, oldest first.
-#[expect(dead_code, reason = "for `doctor`")]
 pub(crate) fn entries(root: &Path) -> Vec<Entry> {
     let all = fs::read_to_string(root.join("hooks.log")).unwrap_or_default();
     all.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()

@@ -41,6 +41,7 @@ use crate::context;
 use crate::exit::Failure;
 use guard::Guard;
 pub(crate) use guard::patterns;
+pub(crate) use log::entries as log_entries;
 use payload::Payload;
 use reply::Reply;
 

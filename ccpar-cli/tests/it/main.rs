@@ -17,6 +17,7 @@ mod readme;
 mod restoring;
 mod sessions;
 mod soak;
+mod status;
 mod support;
 mod watching;
 mod writing;

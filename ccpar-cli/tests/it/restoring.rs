@@ -132,7 +132,7 @@ fn of_a_file_that_was_emptied_and_filled_again_the_way_back_is_named() {
     let home = Home::new();
     home.pipe(&["locked-write", "my n.md"], "a\nb\nc\n").quiet();
     home.write("my n.md", "");
-    home.ccpar(&["status"]).ended(0, "1 to look at");
+    home.ccpar(&["status"]).ended(1, "1 to look at");
     home.pipe(&["locked-write", "my n.md", "--append"], "new\n").quiet();
     let ran = home.ccpar(&["restore", "my n.md"]).ended(2, "with: ccpar restore --lost 'my n.md'");
     home.sh(ran.stderr.trim_end().rsplit_once(": ").unwrap().1).ended(0, "put back");

@@ -1,5 +1,7 @@
 //! Which hooks Claude Code is to run, and which of those in a file are ccpar's.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -142,9 +144,22 @@ struct Hook {
     args: Option<Vec<String>>,
 }
 
-/// Whether a hook runs `ccpar hook`, wherever that ccpar lies, by a shell or not.
+/// Which ccpar the hooks of these events call, by the paths that they name.
+pub(crate) fn programs(events: &Events) -> BTreeSet<String> {
+    let groups = events.iter().flat_map(|(_, groups)| groups);
+    let values = groups.filter_map(|group| serde_json::from_str::<Value>(group.get()).ok());
+    let hooks = values.filter_map(|group| Some(group.get("hooks")?.as_array()?.clone()));
+    hooks.flatten().filter_map(|hook| own_program(&hook)).collect()
+}
+
 fn is_own(hook: &Value) -> bool {
-    let Ok(Hook { command, args }) = Hook::deserialize(hook) else { return false };
+    own_program(hook).is_some()
+}
+
+/// The ccpar that a hook calls if it runs `ccpar hook`, wherever that ccpar lies, by
+/// a shell or not.
+fn own_program(hook: &Value) -> Option<String> {
+    let Hook { command, args } = Hook::deserialize(hook).ok()?;
     let (program, first) = if let Some(args) = &args {
         (&*command, args.first().map(String::as_str))
     } else {
@@ -157,7 +172,8 @@ fn is_own(hook: &Value) -> bool {
         (program, rest.split_whitespace().next())
     };
     let name = program.rsplit(['/', '\\']).next().unwrap_or_default();
-    ["ccpar", "ccpar.exe"].contains(&name) && first == Some("hook")
+    let is_own = ["ccpar", "ccpar.exe"].contains(&name) && first == Some("hook");
+    is_own.then(|| program.to_owned())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod hooks;
 mod plugin;
 mod settings;
+mod state;
 
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 pub(crate) use hooks::{any, without};
 pub(crate) use settings::Settings;
+pub(crate) use state::State;
 
 use crate::context::{self, HowToWrite, Identity};
 use crate::exit::{Exit, Failure};

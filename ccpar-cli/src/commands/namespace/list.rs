@@ -32,14 +32,14 @@ pub(super) struct Arguments {
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Entry {
     #[serde(skip_serializing_if = "Option::is_none")]
-    branch: Option<String>,
+    pub(crate) branch: Option<String>,
     pub(crate) folder: PathBuf,
     of: PathBuf,
     #[serde(skip_serializing_if = "Option::is_none")]
     started: Option<u64>,
     /// How many files changed here, and in the shared folder.
     #[serde(skip_serializing_if = "Option::is_none")]
-    changes: Option<(usize, usize)>,
+    pub(crate) changes: Option<(usize, usize)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     branch_exists: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]

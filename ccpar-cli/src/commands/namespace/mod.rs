@@ -18,7 +18,7 @@ use crate::context::{self, HowToWrite, Identity};
 use crate::exit::{Exit, Failure};
 use crate::output;
 
-pub(crate) use list::entries;
+pub(crate) use list::{Entry, entries};
 
 /// Fork the shared memory for a branch, and merge it back on purpose
 #[derive(Debug, Args)]

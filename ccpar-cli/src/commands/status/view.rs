@@ -1,0 +1,279 @@
+//! All that there is to tell, as one value: what is shown and what programs read.
+
+use std::collections::HashSet;
+use std::env;
+use std::path::{Path, PathBuf};
+
+use ccpar_core::claude_code::Client;
+use ccpar_core::history::{How, Record};
+use ccpar_core::registry::{ClientSession, Life, Listed, client_sessions};
+use ccpar_core::survey::{Findings, State};
+use ccpar_core::{Harness, History, layout};
+use serde::Serialize;
+
+use super::files;
+use crate::commands::{install, namespace};
+use crate::exit::{Exit, Failure};
+use crate::hook::log_entries;
+use crate::{output, when};
+
+/// How many records of one file are counted.
+const RECORDS: usize = 5000;
+
+/// One screen.
+pub(super) struct View {
+    pub(super) sessions: Vec<Session>,
+    pub(super) today: Today,
+    pub(super) files: Vec<File>,
+    /// How many files are known, those in order included.
+    pub(super) known: usize,
+    pub(super) namespaces: Vec<Waiting>,
+    pub(super) hooks: Hooks,
+    trouble: bool,
+}
+
+/// A live session.
+#[derive(Serialize)]
+pub(super) struct Session {
+    #[serde(rename = "session")]
+    pub(super) id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) branch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) worktree: Option<String>,
+    /// Its last beat, in milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) beat: Option<u64>,
+    pub(super) guarded: bool,
+    pub(super) expects: Vec<String>,
+    pub(super) claims: Vec<String>,
+}
+
+/// What was done since midnight.
+#[derive(Default, Serialize)]
+pub(super) struct Today {
+    /// Versions that were written, in any way.
+    pub(super) written: usize,
+    /// Those into which others' work was merged.
+    pub(super) merged: usize,
+    /// Lines that were swallowed.
+    pub(super) lost: usize,
+    /// Losses that were made good.
+    pub(super) healed: usize,
+}
+
+/// A known file of which there is something to say, or that is in order.
+#[derive(Serialize)]
+pub(super) struct File {
+    path: String,
+    #[serde(skip)]
+    pub(super) target: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outside: Option<Box<Record>>,
+    #[serde(flatten)]
+    found: Findings,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+    /// What to say, and the way back.
+    #[serde(skip)]
+    pub(super) notes: Vec<(String, Option<String>)>,
+}
+
+/// A namespace with something to be promoted.
+#[derive(Serialize)]
+pub(super) struct Waiting {
+    pub(super) branch: String,
+    pub(super) folder: PathBuf,
+    pub(super) changes: usize,
+}
+
+/// Whether Claude Code calls ccpar.
+#[derive(Serialize)]
+pub(super) struct Hooks {
+    pub(super) settings: Option<PathBuf>,
+    pub(super) state: install::State,
+    /// How often a hook failed since midnight.
+    pub(super) failures: usize,
+}
+
+impl View {
+    pub(super) fn new(harness: &Harness) -> Result<View, Failure> {
+        let (now, midnight) = (when::now(), when::midnight());
+        let states = harness.survey()?;
+        let mut trouble = states.iter().any(|state| state.problem.is_some());
+        let mut today = Today::default();
+        for state in states.iter().filter(|state| state.logged >= midnight) {
+            today.count(&History::new(harness.root(), &state.target), midnight);
+        }
+        let known = states.len();
+        let files = states.into_iter().map(|state| File::new(state, now)).collect();
+        let (entries, unreadable) = namespace::entries(harness, None)?;
+        trouble |= unreadable;
+        let namespaces = entries.iter().filter_map(Waiting::new).collect();
+        let hooks = Hooks::look(harness, midnight);
+        let (sessions, problems) = sessions(harness)?;
+        trouble |= problems;
+        Ok(View { sessions, today, files, known, namespaces, hooks, trouble })
+    }
+
+    /// How many things need somebody.
+    fn open(&self) -> usize {
+        let files = self.files.iter().filter(|file| file.is_open()).count();
+        files + usize::from(self.hooks.state.is_wrong())
+    }
+
+    pub(super) fn exit(&self) -> Exit {
+        match (self.trouble, self.open()) {
+            (true, _) => Exit::Trouble,
+            (false, 0) => Exit::Done,
+            (false, _) => Exit::No,
+        }
+    }
+
+    /// The last word.
+    pub(super) fn summary(&self) -> String {
+        let known = output::count(self.known, "known file");
+        let spoken_of = self.files.iter().filter(|file| !file.notes.is_empty()).count();
+        match spoken_of + usize::from(self.hooks.state.is_wrong()) {
+            0 => format!("{known}, all in order"),
+            n => format!("{known}, {n} to look at"),
+        }
+    }
+
+    pub(super) fn print_json(&self) -> Result<(), Failure> {
+        for session in &self.sessions {
+            kind("session", session)?;
+        }
+        kind("today", &self.today)?;
+        for file in &self.files {
+            kind("file", file)?;
+        }
+        for namespace in &self.namespaces {
+            kind("namespace", namespace)?;
+        }
+        kind("hooks", &self.hooks)
+    }
+}
+
+fn kind(kind: &str, value: &impl Serialize) -> Result<(), Failure> {
+    #[derive(Serialize)]
+    struct Line<'a, T> {
+        kind: &'a str,
+        #[serde(flatten)]
+        value: &'a T,
+    }
+    Ok(output::json(&Line { kind, value })?)
+}
+
+impl Today {
+    fn count(&mut self, history: &History, midnight: u64) {
+        let records = history.recent(RECORDS).unwrap_or_default();
+        for record in records.iter().take_while(|record| record.time >= midnight) {
+            self.written += usize::from(!matches!(record.how, How::Dismiss | How::Aborted));
+            self.merged += usize::from(matches!(record.how, How::Merge | How::Conflict));
+            self.lost += record.lost.unwrap_or(0);
+            self.healed += record.closes.len();
+        }
+    }
+}
+
+impl File {
+    fn new(state: State, now: u64) -> File {
+        let notes = files::notes(&state, now);
+        File {
+            path: state.target.to_string_lossy().into_owned(),
+            problem: state.problem.as_ref().map(ToString::to_string),
+            outside: state.outside,
+            found: state.found,
+            target: state.target,
+            notes,
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        self.problem.is_some() || self.found.is_open()
+    }
+}
+
+impl Waiting {
+    fn new(entry: &namespace::Entry) -> Option<Waiting> {
+        let changes = entry.changes.map_or(0, |(here, _)| here);
+        let branch = entry.branch.clone().filter(|_| changes > 0)?;
+        Some(Waiting { branch, folder: entry.folder.clone(), changes })
+    }
+}
+
+impl Hooks {
+    fn look(harness: &Harness, midnight: u64) -> Hooks {
+        let variable = |name: &str| env::var_os(name);
+        let client = Client::new(&variable).ok();
+        let settings = client.map(|client| client.config().join("settings.json"));
+        let state = settings.as_deref().map_or(install::State::Missing, install::State::of);
+        let logged = log_entries(harness.root().as_std_path());
+        let failures = logged.iter().filter(|entry| entry.time >= midnight).count();
+        Hooks { settings, state, failures }
+    }
+}
+
+/// The live sessions, those that ccpar does not guard last; whether a heartbeat
+/// could not be read.
+fn sessions(harness: &Harness) -> Result<(Vec<Session>, bool), Failure> {
+    let (listed, problems) = harness.registry().sessions()?;
+    for problem in &problems {
+        output::say(problem.to_string());
+    }
+    let live: Vec<&Listed> = listed.iter().filter(|one| !one.is_gone()).collect();
+    let known: HashSet<&str> = listed.iter().map(|one| &*one.session.id).collect();
+    let mut sessions: Vec<Session> = live.into_iter().map(Session::guarded).collect();
+    let folder = layout::client_sessions(|name| env::var_os(name));
+    let client = folder.map(|folder| client_sessions(&folder)).unwrap_or_default();
+    let unknown = client.iter().filter(|one| !known.contains(&*one.id) && one.life == Life::Lives);
+    sessions.extend(unknown.map(Session::unguarded));
+    Ok((sessions, !problems.is_empty()))
+}
+
+impl Session {
+    fn guarded(one: &Listed) -> Session {
+        let files = one.claims.iter().flat_map(|(claim, _)| &claim.files);
+        Session {
+            id: one.session.id.clone(),
+            branch: one.session.branch.clone(),
+            worktree: one.session.worktree.clone(),
+            beat: Some(one.beat),
+            guarded: true,
+            expects: one.session.expects.clone(),
+            claims: files.map(|file| file.path.clone()).collect(),
+        }
+    }
+
+    fn unguarded(one: &ClientSession) -> Session {
+        let folder = one.folder.as_deref().map(Path::new);
+        Session {
+            id: one.id.clone(),
+            branch: folder.and_then(ccpar_core::branch),
+            worktree: one.folder.clone(),
+            beat: None,
+            guarded: false,
+            expects: Vec::new(),
+            claims: Vec::new(),
+        }
+    }
+}
+
+/// What fits into a prompt. Of files it tells what the last look found.
+pub(super) fn line(harness: &Harness) -> Result<(String, Exit), Failure> {
+    let (sessions, trouble) = sessions(harness)?;
+    let unguarded = sessions.iter().filter(|session| !session.guarded).count();
+    let (_, open) = harness.last_survey();
+    let mut parts = vec![output::count(sessions.len(), "session")];
+    parts.extend((unguarded > 0).then(|| format!("{unguarded} unguarded")));
+    let claims: usize = sessions.iter().map(|session| session.claims.len()).sum();
+    parts.extend((claims > 0).then(|| output::count(claims, "claim")));
+    parts.push(if open > 0 { format!("{open} to look at") } else { "all in order".to_owned() });
+    let exit = match (trouble, open) {
+        (true, _) => Exit::Trouble,
+        (false, 0) => Exit::Done,
+        (false, _) => Exit::No,
+    };
+    Ok((format!("ccpar: {}", parts.join(", ")), exit))
+}
