@@ -64,6 +64,11 @@ impl OnDisk {
             last = now;
             std::thread::sleep(MOMENT);
         }
+        self.other_text()
+    }
+
+    /// What it holds now, if that is another text.
+    pub(crate) fn other_text(&self) -> Option<Vec<u8>> {
         let len = self.file.metadata().ok()?.len();
         let content = sys::read_range(&self.file, 0..len).ok()?;
         (content != self.content && !content.is_empty()).then_some(content)
@@ -72,7 +77,7 @@ impl OnDisk {
     /// What has to be synced for it to be durable as it stands.
     pub(crate) fn unsynced(&self, path: &Path) -> Result<[Unsynced; 2]> {
         let file = self.file.try_clone().context("sync", path)?;
-        Ok([Unsynced::new(file, path), Unsynced::folder(folder(path))?])
+        Ok([Unsynced::found(file, path), Unsynced::folder(folder(path))?])
     }
 }
 
@@ -210,7 +215,7 @@ impl Staged<'_> {
     /// What has to be synced before it takes its name.
     pub(crate) fn unsynced(&self) -> Result<Unsynced> {
         let file = self.file.try_clone().context("sync", &self.temp)?;
-        Ok(Unsynced::new(file, self.temp.clone()))
+        Ok(Unsynced::new(file, self.temp.clone(), 0))
     }
 
     /// Gives it the target's name. On an error other than
@@ -242,17 +247,25 @@ impl Drop for Staged<'_> {
 pub(crate) struct Unsynced {
     file: File,
     path: PathBuf,
+    /// From which byte on it was written. `None` for a folder, and for what somebody
+    /// else wrote.
+    from: Option<u64>,
 }
 
 impl Unsynced {
-    pub(crate) fn new(file: File, path: impl Into<PathBuf>) -> Unsynced {
-        Unsynced { file, path: path.into() }
+    /// A file that was written from this byte on.
+    pub(crate) fn new(file: File, path: impl Into<PathBuf>, from: u64) -> Unsynced {
+        Unsynced { file, path: path.into(), from: Some(from) }
+    }
+
+    fn found(file: File, path: impl Into<PathBuf>) -> Unsynced {
+        Unsynced { file, path: path.into(), from: None }
     }
 
     /// The names in a folder.
     pub(crate) fn folder(path: impl AsRef<Path>) -> Result<Unsynced> {
         let path = path.as_ref();
-        Ok(Unsynced::new(sys::open_dir(path).context("sync", path)?, path))
+        Ok(Unsynced::found(sys::open_dir(path).context("sync", path)?, path))
     }
 
     fn sync(&self) -> Result<()> {
@@ -260,12 +273,21 @@ impl Unsynced {
     }
 }
 
-/// Syncs all of these, if the write is to survive a power loss.
+/// Syncs all of these, in this order, if the write is to survive a power loss.
+///
+/// A sync waits for the file system's journal, once for each file whose text had
+/// no place on the disk yet. So all are sent on their way first: then the first
+/// sync waits for the journal, and the others find their part of it done.
 pub(crate) fn sync(all: &[Unsynced], durability: Durability) -> Result<()> {
-    match durability {
-        Durability::Process => Ok(()),
-        Durability::Disk => all.iter().try_for_each(Unsynced::sync),
+    if durability == Durability::Process {
+        return Ok(());
     }
+    for unsynced in all {
+        if let Some(from) = unsynced.from {
+            sys::begin_to_write_out(&unsynced.file, from);
+        }
+    }
+    all.iter().try_for_each(Unsynced::sync)
 }
 
 /// Replaces a file by name alone: no lock, no merge, no history. For files that

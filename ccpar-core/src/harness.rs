@@ -1,6 +1,7 @@
 //! The handle on a root: who acts, how long it waits, what it survives.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -10,7 +11,7 @@ use crate::error::{Context as _, Error, Result};
 use crate::history::Limits;
 use crate::lock::{Owner, Wait};
 use crate::registry::{Claim, Registry, Runner};
-use crate::shared_file::SharedFile;
+use crate::shared_file::{Glimpses, SharedFile};
 use crate::{sys, target};
 
 /// Who acts: written into the history, and the one whose reads are remembered.
@@ -77,6 +78,7 @@ pub struct Harness {
     on_claimed: Box<OnClaimed>,
     runner: Runner,
     token: Option<u64>,
+    glimpses: Option<Arc<Glimpses>>,
 }
 
 impl std::fmt::Debug for Harness {
@@ -125,6 +127,7 @@ impl Harness {
             on_claimed: Box::new(|_, _| {}),
             runner: Runner::default(),
             token: None,
+            glimpses: None,
         })
     }
 
@@ -202,6 +205,13 @@ impl Harness {
         Harness { token, ..self }
     }
 
+    /// Takes these texts for what stood in their targets, before what stands there
+    /// when they are looked at.
+    #[must_use]
+    pub fn with_glimpses(self, glimpses: Arc<Glimpses>) -> Harness {
+        Harness { glimpses: Some(glimpses), ..self }
+    }
+
     /// Sessions and claims.
     pub fn registry(&self) -> Registry<'_> {
         Registry::new(self)
@@ -263,6 +273,10 @@ impl Harness {
 
     pub(crate) fn token(&self) -> Option<u64> {
         self.token
+    }
+
+    pub(crate) fn glimpses(&self) -> Option<&Glimpses> {
+        self.glimpses.as_deref()
     }
 
     pub(crate) fn tell_claimed(&self, path: &Path, claim: &Claim) {

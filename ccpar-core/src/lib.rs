@@ -108,7 +108,7 @@ pub use history::{History, Limits, Version};
 pub use lock::{Lock, Wait};
 pub use registry::{Claim, Registry, Runner};
 pub use shared_file::{
-    Base, Commit, CommitOptions, Loss, LostLine, Outcome, Settled, SharedFile, Snapshot,
+    Base, Commit, CommitOptions, Glimpses, Loss, LostLine, Outcome, Settled, SharedFile, Snapshot,
     WithoutBase,
 };
 

@@ -305,6 +305,20 @@ pub(crate) fn reserve(file: &File, bytes: usize) {
     let _ = (file, bytes);
 }
 
+/// Has the system begin to write out what was written to a file from this byte on,
+/// where it can be asked to. No promise: that is for [`sync`].
+pub(crate) fn begin_to_write_out(file: &File, from: u64) {
+    // The advice that pages are no longer needed sends dirty ones on their way. Clean
+    // ones it drops, so it is asked for what is new alone.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        use rustix::fs::{Advice, fadvise};
+        let _ = fadvise(file, from, None, Advice::DontNeed);
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = (file, from);
+}
+
 /// Makes the names in a folder durable.
 pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
     sync(&open_dir(path)?)

@@ -99,6 +99,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         }
     }
     let nothing_known = entries.is_empty();
+    // One that ccpar wrote first was made there.
+    let is_new = entries.last().is_none_or(|entry| {
+        let Record { n, how, .. } = entry.record;
+        (n, how) == (1, How::Outside)
+    });
     entries.retain(|entry| arguments.wants(&entry.record, session.as_deref()));
     if alone.is_none() {
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.record.time));
@@ -135,7 +140,28 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         (_, false) if entries.is_empty() => output::say("no version is as asked for"),
         _ => {}
     }
+    if let Some(path) = alone.filter(|_| is_new) {
+        note_origin(&harness, path)?;
+    }
     Ok(if trouble { Exit::Trouble } else { Exit::Done })
+}
+
+/// Says so where a known file was renamed to this one.
+fn note_origin(harness: &Harness, path: &Path) -> Result<(), Failure> {
+    let real = harness.file(path).real_path()?;
+    let real = real.to_string_lossy();
+    // What cannot be read is said by who looks at it.
+    let (targets, _) = harness.targets(None)?;
+    let origin = targets.iter().find(|target| {
+        let newest = History::new(harness.root(), target).recent(1).unwrap_or_default();
+        newest.first().is_some_and(|head| head.moved_to.as_deref() == Some(&*real))
+    });
+    if let Some(origin) = origin {
+        let was = output::short_path(origin);
+        let word = output::shell_word(origin.as_os_str());
+        output::note(format!("`{}` was `{was}` before: ccpar log {word}", output::path(path)));
+    }
+    Ok(())
 }
 
 /// The records of a target, newest first, and whether all could be read.

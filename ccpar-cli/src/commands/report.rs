@@ -63,7 +63,8 @@ pub(crate) fn outside(path: &Path, record: &Record) {
     }
 }
 
-/// What something other than ccpar did to a file, in one line, with the way back.
+/// What something other than ccpar, or a stale writer, did to a file, in one line,
+/// with the way back.
 pub(crate) fn outside_note(path: &Path, record: &Record) -> Option<String> {
     let word = output::shell_word(path.as_os_str());
     if record.version.is_absent() {
@@ -78,8 +79,9 @@ pub(crate) fn outside_note(path: &Path, record: &Record) -> Option<String> {
     }
     let lines = output::count(record.lost?, "line");
     let maybe = if record.maybe { "perhaps " } else { "" };
+    let by = who(record).unwrap_or_else(|| OUTSIDE.to_owned());
     Some(format!(
-        "was overwritten by {OUTSIDE} that had {maybe}not seen {lines}; put back with: ccpar \
+        "was overwritten by {by} that had {maybe}not seen {lines}; put back with: ccpar \
          restore --lost {word}"
     ))
 }

@@ -193,6 +193,41 @@ fn where_the_root_cannot_be_written_there_is_a_way_round_while_there_is_a_lock()
 }
 
 #[test]
+fn where_the_history_cannot_be_written_a_read_gives_the_text_and_says_so() {
+    let home = fresh();
+    home.write("notes.md", "old text\nmore\n");
+    home.ccpar(&["status"]);
+    home.write("notes.md", "old text\nstale\n");
+    home.sh("chmod -R a-w .claude/ccpar").quiet();
+    let bound = |words: &[&str], text: &str| home.bound(words, text);
+    for words in [&[][..], &["--session", "s"]] {
+        let Some(ran) = bound(&[&["locked-read", "notes.md"], words].concat(), "") else { return };
+        let ran = ran.ended(0, "note: so `notes.md` is not remembered as read");
+        assert_eq!(ran.stdout, "old text\nstale\n");
+        assert!(ran.stderr.contains("cannot ") && ran.stderr.contains("writable"), "{ran:?}");
+    }
+    let ran = bound(&["locked-read", "notes.md", "--json"], "").unwrap().ended(0, "not remembered");
+    assert!(ran.stdout.contains("stale"), "{ran:?}");
+    // The way that is named works, and merges.
+    home.write("read.md", home.text("notes.md"));
+    home.write("notes.md", "old text\nstale\ntheirs\n");
+    let write = ["locked-write", "notes.md", "--no-history", "--base", "read.md"];
+    bound(&write, "ours\nold text\nstale\n").unwrap().ended(0, "");
+    assert_eq!(home.text("notes.md"), "ours\nold text\nstale\ntheirs\n");
+    // A restore writes, so it does not go on without a history.
+    let ran = bound(&["restore", "--lost", "notes.md"], "").unwrap();
+    let ran = ran.ended(2, "nothing was written; make ");
+    assert!(ran.stderr.contains(".claude/ccpar` writable"), "{ran:?}");
+    assert_eq!(home.text("notes.md"), "ours\nold text\nstale\ntheirs\n");
+    home.sh("chmod -R u+w .claude/ccpar").quiet();
+    // What cannot be read is an error still.
+    home.sh("mkdir folder").quiet();
+    home.ccpar(&["locked-read", "folder"]).ended(2, "is a folder");
+    home.ccpar(&["locked-read", "notes.md", "--session", "s"]).ended(0, "");
+    home.pipe(&["locked-write", "notes.md", "--session", "s"], "now\n").quiet();
+}
+
+#[test]
 fn an_umask_of_nothing_leaves_the_root_usable_and_private() {
     let home = Home::new();
     home.sh("umask 0777; echo a | ccpar locked-write n.md; chmod 0644 n.md").quiet();

@@ -342,3 +342,17 @@ fn colour_is_for_terminals_alone() {
     let ran = forced(&["diff", "my notes.md@1"]);
     assert!(ran.stdout.contains("\u{1b}[32m+mine\u{1b}[0m"), "{ran:?}");
 }
+
+#[test]
+#[cfg(unix)]
+fn the_log_of_a_renamed_file_says_what_it_was() {
+    let home = Home::new();
+    home.pipe(&["locked-write", "old/sub/n.md"], "a\n").quiet();
+    home.pipe(&["locked-write", "other.md"], "a\n").quiet();
+    home.sh("mv old new; ccpar status").ended(0, "");
+    let log = home.ccpar(&["log", "old/sub/n.md"]).quiet();
+    assert!(log.contains("new/sub/n.md` now"), "{log}");
+    home.ccpar(&["log", "new/sub/n.md"]).ended(0, "was `old/sub/n.md` before: ccpar log ");
+    let ran = home.ccpar(&["log", "other.md"]);
+    assert!(!ran.stderr.contains("before"), "{ran:?}");
+}

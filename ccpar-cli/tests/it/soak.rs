@@ -216,6 +216,10 @@ impl Run {
             let known = long.iter().filter(|(line, _)| self.known.contains(*line)).count();
             eprintln!("    stood for {least} ms: {}, in the history: {known}", long.len());
         }
+        let missing = stood.iter().filter(|(line, _)| !self.known.contains(*line));
+        let mut missing: Vec<u64> = missing.map(|(_, stood)| *stood).collect();
+        missing.sort_unstable();
+        eprintln!("    not in the history, by how many ms they stood: {missing:?}");
     }
 
     /// Those that stood long enough to be in the history, and are neither in the

@@ -1,6 +1,6 @@
 //! `ccpar watch`, as a process that runs beside the writers.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -31,7 +31,10 @@ impl Watcher {
         while !said.contains("watching ") {
             assert!(stderr.read_line(&mut said).unwrap() > 0, "it ended: {said}");
         }
-        std::thread::spawn(move || stderr.read_to_end(&mut Vec::new()));
+        // What it has to say besides is for who reads the test's own output.
+        std::thread::spawn(move || {
+            stderr.lines().map_while(Result::ok).for_each(|line| eprintln!("    {line}"));
+        });
         Watcher { child, lines }
     }
 
@@ -87,6 +90,10 @@ fn each_version_is_recorded_as_it_is_written_and_a_loss_is_said_aloud() {
     assert_eq!(home.text("n.md"), "a\nb\nc\nmine\n");
     // What ccpar itself writes is no news.
     home.pipe(&["locked-write", "n.md", "--append"], "by ccpar\n").quiet();
+    // But for what a stale writer swallows, whoever it is that wrote it down.
+    home.pipe(&["locked-write", "n.md"], "a\nb\nc\nother\n").ended(0, "not seen are gone");
+    let line = watch.says("had not seen 2 lines");
+    assert!(line.contains("n.md@5"), "{line}");
     home.sh("rm n.md").quiet();
     assert!(watch.says("was removed").contains("ccpar restore "));
     // A file that becomes known meanwhile, and one whose folder comes and goes.

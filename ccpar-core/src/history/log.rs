@@ -284,18 +284,21 @@ pub(crate) struct Log {
     dir: Utf8PathBuf,
     /// Where the last whole line ends.
     whole: u64,
+    /// Where that was when it was opened.
+    opened_at: u64,
     head: Option<Record>,
 }
 
 impl Log {
     pub(super) fn new(file: File, path: Utf8PathBuf, dir: Utf8PathBuf) -> Result<Log> {
         let (records, whole) = tail(&file, 1).context("read", &path)?;
-        Ok(Log { file: Some(file), path, dir, whole, head: records.into_iter().next() })
+        let head = records.into_iter().next();
+        Ok(Log { file: Some(file), path, dir, whole, opened_at: whole, head })
     }
 
     /// A log that forgets what is appended.
     pub(super) fn nowhere(head: Option<Record>, path: Utf8PathBuf, dir: Utf8PathBuf) -> Log {
-        Log { file: None, path, dir, whole: 0, head }
+        Log { file: None, path, dir, whole: 0, opened_at: 0, head }
     }
 
     /// The newest record: what the target should hold.
@@ -330,7 +333,10 @@ impl Log {
             return Ok(Vec::new());
         };
         let log = file.try_clone().context("sync", &self.path)?;
-        Ok(vec![Unsynced::new(log, self.path.clone()), Unsynced::folder(&self.dir)?])
+        Ok(vec![
+            Unsynced::new(log, self.path.clone(), self.opened_at),
+            Unsynced::folder(&self.dir)?,
+        ])
     }
 }
 

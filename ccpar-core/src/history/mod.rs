@@ -122,7 +122,7 @@ impl History {
             }
             Err(error) => return Err(error).context("create", &path),
         };
-        Ok(Unsynced::new(file, path))
+        Ok(Unsynced::new(file, path, 0))
     }
 
     /// The content of a version; `None` if it is not kept here.
@@ -204,6 +204,21 @@ impl History {
         let (records, _) = tail(&log, most).context("read", self.log_file())?;
         let parsed = Parsed { records: records.into_iter().rev().collect(), ..Parsed::default() };
         Ok(parsed.effective().rev().take(most).cloned().collect())
+    }
+
+    /// The records that took effect and come after the one of this number, oldest
+    /// first. Only the end of the log is read.
+    pub fn after(&self, n: u64) -> Result<Vec<Record>> {
+        let mut most = 8;
+        loop {
+            let mut records = self.recent(most)?;
+            if records.len() < most || records.last().is_none_or(|oldest| oldest.n <= n) {
+                records.retain(|record| record.n > n);
+                records.reverse();
+                return Ok(records);
+            }
+            most *= 8;
+        }
     }
 
     /// The newest record, whether it took effect or not: what the target should

@@ -146,9 +146,7 @@ impl SharedFile<'_> {
             // A target without a history was absent before it was there.
             let was_new = version.is_absent() && recent.is_empty();
             if !is_known && !was_new {
-                let by_author = false;
-                let standing = Standing { version: *version, text, file: None, by_author };
-                self.bring_up_to(held, &standing)?;
+                self.bring_up_to(held, &Standing::now(*version, text, None), &[])?;
             }
         }
         let effective = held.history.recent(1)?;
@@ -177,7 +175,7 @@ impl SharedFile<'_> {
 
     /// Records what stands in the target, and merges back what that swallowed.
     fn settle_and_heal(&self, mut held: Held) -> Result<Commit> {
-        self.bring_up(&mut held, false)?;
+        self.bring_up(&mut held, false, &[])?;
         self.sync(&mut held)?;
         let now = held.now;
         drop(held);

@@ -103,8 +103,8 @@ impl Look<'_> {
         text: &[u8],
         maybe: bool,
     ) -> Result<Option<Swallowed>> {
-        let merged = Merge::with_rules(self.rules, base, text, &replaced.1).keep_theirs();
-        let lines = merge::swallowed(&merged, text);
+        let merge = Merge::with_rules(self.rules, base, text, &replaced.1);
+        let lines = stale::brought_back(&merge, base, text);
         if lines.is_empty() {
             return Ok(None);
         }

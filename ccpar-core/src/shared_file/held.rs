@@ -124,11 +124,15 @@ impl SharedFile<'_> {
     }
 
     fn enter_locked(&self, lock: Lock, real: PathBuf, entry: Entry) -> Result<Held> {
-        let found = atomic::read(&real)?;
-        let now = found.as_ref().map_or(Version::ABSENT, |found| Version::of(&found.content));
         let history = History::new(self.harness.root(), &real);
         let keeps = self.harness.keeps_history();
         let log = if keeps { history.open_log()? } else { history.open_nothing() };
+        let (found, glimpses) =
+            match self.harness.glimpses().filter(|_| keeps && entry != Entry::Unsettled) {
+                Some(glimpses) => glimpses.read(&real)?,
+                None => (atomic::read(&real)?, Vec::new()),
+            };
+        let now = found.as_ref().map_or(Version::ABSENT, |found| Version::of(&found.content));
         let temp_name = layout::temp_name(self.harness.root(), &real);
         let found_at = log.head().map_or(0, |head| head.n);
         let mut held = Held {
@@ -150,7 +154,7 @@ impl SharedFile<'_> {
             }
         }
         if keeps && entry != Entry::Unsettled {
-            self.bring_up(&mut held, entry == Entry::Own)?;
+            self.bring_up(&mut held, entry == Entry::Own, &glimpses)?;
         }
         Replace { temp_name: &copy_temp(&held.temp_name), ..self.replace(&held) }.sweep();
         Ok(held)
@@ -272,10 +276,14 @@ impl SharedFile<'_> {
         }
         done?;
         // What follows is kept or found by the next to look: the text stands.
-        if let Some(old) = held.found.take()
-            && let Ok(Some(merged)) = self.take_in_stray(held, &old, text)
-        {
-            commit = merged;
+        if let Some(old) = held.found.take() {
+            let time = held.log.head().map_or(0, |head| head.time);
+            if let Ok(Some(merged)) = self.take_in_stray(held, &old, text) {
+                commit = merged;
+            }
+            if let Some(glimpses) = self.harness.glimpses() {
+                glimpses.keep(&path, old, time);
+            }
         }
         self.prune_now_and_then(held, text.len());
         Ok(commit)

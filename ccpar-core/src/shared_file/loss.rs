@@ -6,10 +6,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::SharedFile;
+use super::{SharedFile, stale};
 use crate::error::{Error, Result};
 use crate::history::{History, Parsed, Record, Version};
-use crate::merge::{self, Merge, Rules};
+use crate::merge::{Merge, Rules};
 
 /// How many versions back the author of a line is looked for where the base is no
 /// version of the log.
@@ -176,8 +176,8 @@ impl SharedFile<'_> {
         let replaced = self.content(history, record.replaced())?;
         // Where what the author wrote was merged, that is the second parent.
         let text = self.content(history, record.version)?;
-        let merged = Merge::with_rules(rules, &base, &text, &replaced).keep_theirs();
-        Ok(merge::swallowed(&merged, &text))
+        let merge = Merge::with_rules(rules, &base, &text, &replaced);
+        Ok(stale::brought_back(&merge, &base, &text))
     }
 }
 

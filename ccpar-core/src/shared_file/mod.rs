@@ -19,6 +19,7 @@
 
 mod adopt;
 mod back;
+mod glimpses;
 mod half_done;
 mod held;
 mod loss;
@@ -41,6 +42,7 @@ use crate::{atomic, layout, target};
 use held::{Held, Made};
 
 pub use adopt::{Stood, Wrote};
+pub use glimpses::Glimpses;
 pub use loss::{Loss, LostLine};
 pub(crate) use passed_on::merged;
 pub use settle::Settled;

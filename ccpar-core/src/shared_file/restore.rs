@@ -132,10 +132,15 @@ impl SharedFile<'_> {
                 whole.failed = Some(problem);
                 continue;
             }
-            let base = self.content(history, loss.base())?;
-            let replaced = self.content(history, loss.replaced())?;
             let stale = self.content(history, loss.record.version)?;
             let lines = loss.missing_from(&stale, &whole.text);
+            whole.closes.push(loss.record.n);
+            // What was swallowed again and again came back with the first.
+            if lines.is_empty() {
+                continue;
+            }
+            let base = self.content(history, loss.base())?;
+            let replaced = self.content(history, loss.replaced())?;
             let swallowed = Swallowed {
                 base: &base,
                 replaced: &replaced,
@@ -144,7 +149,6 @@ impl SharedFile<'_> {
             };
             let back = swallowed.put_back(rules, &whole.text);
             whole.text = back.text;
-            whole.closes.push(loss.record.n);
             if back.conflicts > 0 {
                 whole.conflicts.push((replaced, back.conflicts));
             }

@@ -9,16 +9,20 @@
 //! A plain write is seen half done now and then: emptied first, filled later.
 //! So a text that begins with all of the one found just before it is taken for
 //! the rest of the same write, and held against what stood before both.
+//!
+//! What was [seen in passing](super::Glimpses) is settled before what stands there
+//! now, each text as if it stood there still.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::glimpses::{self, Glimpse};
 use super::half_done::{self, HALF_DONE};
 use super::held::{Entry, Held};
 use super::{SharedFile, Swallowed, stale};
 use crate::atomic::{self, OnDisk};
 use crate::error::Result;
-use crate::harness;
+use crate::harness::{self, Author};
 use crate::history::{Before, Damage, How, Record, Version};
 use crate::lock::Wait;
 use crate::merge::{self, Rules};
@@ -65,9 +69,14 @@ impl SharedFile<'_> {
         let history = self.history()?;
         let head = history.newest()?;
         match head.as_ref().map(|head| head.version) {
-            Some(version) if version == now => return Ok(Settled::Known),
-            None if now.is_absent() => return Ok(Settled::Known),
-            _ => {}
+            Some(version) if version != now => {}
+            None if !now.is_absent() => {}
+            _ => {
+                let text = found.as_ref().map_or(&[][..], |found| &found.content);
+                if self.harness.glimpses().is_none_or(|glimpses| glimpses.is_all(&real, text)) {
+                    return Ok(Settled::Known);
+                }
+            }
         }
         let wait = if entry == Entry::Own { self.harness.wait() } else { Wait::Never };
         let mut held = match self.enter_as(wait, entry) {
@@ -99,21 +108,32 @@ impl SharedFile<'_> {
         Ok(copies)
     }
 
-    /// Brings the history up to what is on disk, whoever wrote that: something
-    /// that is not known, or this author by other means.
-    pub(super) fn bring_up(&self, held: &mut Held, by_author: bool) -> Result<()> {
+    /// Brings the history up to what is on disk, past what was seen there before,
+    /// whoever wrote it: something that is not known, or this author by other means.
+    pub(super) fn bring_up(
+        &self,
+        held: &mut Held,
+        by_author: bool,
+        glimpses: &[Glimpse],
+    ) -> Result<()> {
         let found = held.found.take();
         let text = found.as_ref().map_or(&[][..], |found| &found.content);
         let file = found.as_ref().and_then(OnDisk::file_id);
-        let standing = Standing { version: held.now, text, file, by_author };
-        let done = self.bring_up_to(held, &standing);
+        let author = by_author.then(|| self.harness.author());
+        let standing = Standing { author, ..Standing::now(held.now, text, file) };
+        let done = self.bring_up_to(held, &standing, glimpses);
         held.found = found;
         done
     }
 
     /// Brings the history up to what stands in the target, or stood there before
     /// what does now.
-    pub(super) fn bring_up_to(&self, held: &mut Held, standing: &Standing<'_>) -> Result<()> {
+    pub(super) fn bring_up_to(
+        &self,
+        held: &mut Held,
+        standing: &Standing<'_>,
+        glimpses: &[Glimpse],
+    ) -> Result<()> {
         let now = standing.version;
         let mut stood = held.log.head().map(|head| head.version);
         if let Some(head) = held.log.head()
@@ -124,45 +144,65 @@ impl SharedFile<'_> {
             let record = Record { how: How::Aborted, ..self.record(before.version) };
             held.log.append(record)?;
         }
-        let before = stood.unwrap_or(Version::ABSENT);
-        if before == now {
+        stood = glimpses::take_in(held, glimpses, stood)?;
+        if stood.unwrap_or(Version::ABSENT) == now {
             return Ok(());
         }
-        if !now.is_absent() {
-            held.keep(now, standing.text)?;
-        }
-        let mut record = Record {
-            parents: stood.into_iter().collect(),
-            file: standing.file,
-            ..describe(held, standing, before)?
-        };
-        if standing.by_author {
-            let Record { session, branch, .. } = self.record(now);
-            record = Record { session, branch, ..record };
-        }
-        held.log.append(record)?;
-        held.outside = held.log.head().cloned();
-        Ok(())
+        take_down(held, standing, stood)
     }
 }
 
-/// What stands in the target.
+/// Writes down what stands, in place of what `stood` there before.
+pub(super) fn take_down(
+    held: &mut Held,
+    standing: &Standing<'_>,
+    stood: Option<Version>,
+) -> Result<()> {
+    if !standing.version.is_absent() {
+        held.keep(standing.version, standing.text)?;
+    }
+    let mut record = Record {
+        parents: stood.into_iter().collect(),
+        file: standing.file,
+        ..describe(held, standing, stood.unwrap_or(Version::ABSENT))?
+    };
+    if let Some(author) = standing.author {
+        record.session.clone_from(&author.session);
+        record.branch.clone_from(&author.branch);
+    }
+    held.log.append(record)?;
+    held.outside = held.log.head().cloned();
+    Ok(())
+}
+
+/// What stands in the target, or stood there.
 pub(super) struct Standing<'a> {
     pub(super) version: Version,
     pub(super) text: &'a [u8],
     /// Which file it is, where that is known.
     pub(super) file: Option<(u64, u64)>,
-    /// Whether this author wrote it, by other means than ccpar's.
-    pub(super) by_author: bool,
+    /// Who wrote it, by other means than ccpar's, where that is known.
+    pub(super) author: Option<&'a Author>,
+    /// When it stood there, in milliseconds since 1970.
+    pub(super) time: u64,
+    /// The number of the first record that came after it, if any did.
+    pub(super) before: Option<u64>,
 }
 
-/// The record of what stands on disk in place of `before`.
+impl<'a> Standing<'a> {
+    /// A text that stands there now, by who knows whom.
+    pub(super) fn now(version: Version, text: &'a [u8], file: Option<(u64, u64)>) -> Standing<'a> {
+        Standing { version, text, file, author: None, time: harness::now(), before: None }
+    }
+}
+
+/// The record of what stands in place of `before`.
 fn describe(held: &Held, standing: &Standing<'_>, before: Version) -> Result<Record> {
-    let time = harness::now();
-    let records = held.history.recent(VERSIONS)?;
+    let &Standing { version, text, time, .. } = standing;
+    let mut records = held.history.recent(VERSIONS)?;
+    records.retain(|record| standing.before.is_none_or(|later| record.n < later));
     let get = |version| held.history.get(version).ok().flatten().unwrap_or_default();
     let old = get(before);
-    let Standing { version, text, .. } = *standing;
     let mut record =
         Record { lines: Some(merge::distance(&old, text)), ..Record::outside(version, time) };
     if version.is_absent() {
@@ -229,19 +269,26 @@ fn describe(held: &Held, standing: &Standing<'_>, before: Version) -> Result<Rec
     Ok(record)
 }
 
-/// Where the file that a record names lies now, if it was renamed within its
-/// folder: the same inode under another name, with the same content. A freed
-/// inode goes to the next file that is made.
+/// Where the file that a record names lies now, if it, or a folder that it lies in,
+/// was renamed where it was: the same inode under another name, with the same
+/// content. A freed inode goes to the next file that is made.
 fn moved_to(real: &Path, old: &Record) -> Option<String> {
     let file = old.file?;
-    let entries = fs::read_dir(real.parent()?).ok()?.take(NEIGHBOURS).flatten();
-    let mut same = entries.filter(|entry| {
+    // What is gone is that which was renamed.
+    let gone = real.ancestors().take_while(|path| fs::symlink_metadata(path).is_err()).last()?;
+    let below = real.strip_prefix(gone).ok().filter(|below| !below.as_os_str().is_empty());
+    let entries = fs::read_dir(gone.parent()?).ok()?.take(NEIGHBOURS).flatten();
+    let paths = entries.map(|entry| match below {
+        Some(below) => entry.path().join(below),
+        None => entry.path(),
+    });
+    let mut same = paths.filter(|path| {
         let same_file = |metadata: fs::Metadata| atomic::file_id(&metadata) == Some(file);
         let same_text = |found: OnDisk| Version::of(&found.content) == old.version;
-        entry.metadata().is_ok_and(same_file)
-            && atomic::read(&entry.path()).ok().flatten().is_some_and(same_text)
+        fs::symlink_metadata(path).is_ok_and(same_file)
+            && atomic::read(path).ok().flatten().is_some_and(same_text)
     });
-    Some(same.next()?.path().to_string_lossy().into_owned())
+    Some(same.next()?.to_string_lossy().into_owned())
 }
 
 /// Whether the newest record, an intent, never took effect. That needs a proof:

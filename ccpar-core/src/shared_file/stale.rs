@@ -144,9 +144,17 @@ pub(super) fn infer(
     if tie && (had_seen || !merge.is_clean()) {
         return None;
     }
-    let lines = merge::swallowed(&merge.keep_theirs(), text);
+    let lines = brought_back(&merge, &old, text);
     let maybe = distance == 0 || tie || had_seen;
     (!lines.is_empty()).then_some(Swallowed { base, replaced: replaced.0, lines, maybe })
+}
+
+/// The lines that a merge of `base`, `text` and what it replaced brings back. In a
+/// conflict that has lines too which the author had seen in the base and dropped:
+/// those are not meant.
+pub(super) fn brought_back(merge: &Merge<'_>, base: &[u8], text: &[u8]) -> Vec<Vec<u8>> {
+    let dropped = merge::swallowed(base, text).join(&b'\n');
+    merge::swallowed(&merge.keep_theirs(), &[text, &dropped].join(&b'\n'))
 }
 
 /// The nearest of some versions, of which there is at least one.
@@ -265,6 +273,13 @@ mod tests {
         assert_eq!(told(&all, "x\ny\nz\n"), all_of_it);
         assert_eq!(told(&all, "1\n2\n3\n4\n5\n"), None);
         assert_eq!(told(&["{\"a\": 1}\n"], "{\"a\": 2}\n"), None);
+    }
+
+    #[test]
+    fn what_its_author_had_seen_and_dropped_is_not_swallowed_where_it_conflicts() {
+        let all = ["a\nb\nown line\n", "a\nb\nown line\nother line\n"];
+        let lost = told(&all, "a\nb\nnew line\n").expect("a loss");
+        assert_eq!(lost, (vec!["other line".to_owned()], true));
     }
 
     #[test]

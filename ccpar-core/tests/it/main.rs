@@ -6,6 +6,7 @@ mod commit;
 mod crash;
 mod differences;
 mod edit_laws;
+mod glimpses;
 mod ground;
 mod history;
 mod json_laws;

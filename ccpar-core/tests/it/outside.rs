@@ -227,6 +227,29 @@ fn a_target_that_was_removed_or_renamed_is_known_and_comes_back() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_target_whose_folder_was_renamed_is_known_to_be_the_same_file() {
+    let world = World::new();
+    std::fs::create_dir_all(world.path("top/sub/deep")).unwrap();
+    let session = world.session(None);
+    let files = ["top/sub/deep/a.md", "top/sub/b.md"].map(|name| {
+        let file = session.file(world.write(name, name));
+        look(&file);
+        file
+    });
+    #[expect(clippy::disallowed_methods, reason = "the outside writer")]
+    std::fs::rename(world.path("top/sub"), world.path("top/new")).unwrap();
+    // One that is changed as well is another, as far as can be told.
+    world.write("top/new/b.md", "changed");
+    let moved = files.map(|file| {
+        look(&file);
+        file.history().unwrap().recent(1).unwrap().remove(0).moved_to
+    });
+    let to = std::fs::canonicalize(world.path("top/new/deep/a.md")).unwrap();
+    assert_eq!(moved, [Some(to.to_string_lossy().into_owned()), None]);
+}
+
+#[test]
 fn a_look_waits_for_nobody_and_leaves_what_was_never_there_alone() {
     let world = World::new();
     let session = world.session(None);

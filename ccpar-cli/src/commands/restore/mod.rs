@@ -99,7 +99,15 @@ fn restore_lost(harness: &Harness, path: &Path, arguments: &Arguments) -> Result
         output::say(format!("`{shown}`: would put back {}", output::count(lines.len(), "line")));
         return Ok(if looked { Exit::Done } else { Exit::Trouble });
     }
-    let (closed, commit) = file.restore_lost()?;
+    let (closed, commit) = file.restore_lost().map_err(|error| {
+        let word = output::shell_word(path.as_os_str());
+        let way_round = format!(
+            "make `{}` writable, with room on its disk, and run this again; until then see the \
+             lines with: ccpar restore --lost {word} --dry-run",
+            output::path(harness.root().as_std_path())
+        );
+        context::failed_write(harness, error, &way_round)
+    })?;
     match (closed, &commit.outcome) {
         (_, Outcome::Conflict { .. }) => {}
         (0, _) => output::say(format!("nothing is lost from `{shown}`")),

@@ -1,15 +1,20 @@
 //! `ccpar watch`
+//!
+//! What a writer leaves is read by the thread that is told of it, at once, and
+//! waits in a queue to be judged; so a text is known that the next writer
+//! overwrites while the one before it is still looked at.
 
 mod heal;
 mod scope;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use ccpar_core::history::Record;
-use ccpar_core::{Harness, Settled};
+use ccpar_core::history::{How, Record};
+use ccpar_core::{Glimpses, Harness, Settled};
 use clap::Args;
 use notify::Event;
 use notify::event::{AccessKind, AccessMode, EventKind};
@@ -93,16 +98,22 @@ enum Message {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let harness = context::writing(&arguments.writing)?;
+    let glimpses = Arc::new(Glimpses::default());
+    let harness = context::writing(&arguments.writing)?.with_glimpses(Arc::clone(&glimpses));
     let (tell, told) = channel();
-    let event = tell.clone();
-    let watcher = notify::recommended_watcher(move |what| {
+    let (event, seen) = (tell.clone(), Arc::clone(&glimpses));
+    let watcher = notify::recommended_watcher(move |what: notify::Result<Event>| {
+        if let Ok(event) = &what
+            && is_done(event.kind)
+        {
+            event.paths.iter().for_each(|path| seen.take(path));
+        }
         let _ = event.send(Message::Event(what));
     });
     let watcher = watcher.map_err(|error| scope::failure(&error, None))?;
     // Watched first and looked at then: nothing is missed in between.
     let harness = &harness;
-    let scope = Scope::new(harness, watcher, &arguments.paths)?;
+    let scope = Scope::new(harness, watcher, &glimpses, &arguments.paths)?;
     std::thread::scope(|threads| {
         let (healer, files) = channel();
         if arguments.heal {
@@ -110,9 +121,27 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         } else {
             drop(tell);
         }
-        let (dirty, to_heal) = (BTreeMap::new(), BTreeMap::new());
-        Watch { harness, arguments, scope, dirty, to_heal, healer }.follow(&told)
+        let watch = Watch {
+            harness,
+            arguments,
+            scope,
+            dirty: BTreeMap::new(),
+            to_heal: BTreeMap::new(),
+            healer,
+            said: BTreeMap::new(),
+        };
+        watch.follow(&told)
     })
+}
+
+/// Whether who wrote is done with it.
+fn is_done(kind: EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::Access(AccessKind::Close(AccessMode::Write))
+            | EventKind::Remove(_)
+            | EventKind::Modify(notify::event::ModifyKind::Name(_))
+    )
 }
 
 /// A target that was touched.
@@ -145,6 +174,9 @@ struct Watch<'a> {
     /// What was swallowed there is to be merged back.
     to_heal: BTreeMap<PathBuf, Touched>,
     healer: Sender<PathBuf>,
+    /// The number of the last record of each that was looked at: those that come
+    /// after it are said, whoever wrote them down.
+    said: BTreeMap<PathBuf, u64>,
 }
 
 impl Watch<'_> {
@@ -206,12 +238,7 @@ impl Watch<'_> {
         if event.need_rescan() {
             return self.scope.rescan();
         }
-        let done = matches!(
-            event.kind,
-            EventKind::Access(AccessKind::Close(AccessMode::Write))
-                | EventKind::Remove(_)
-                | EventKind::Modify(notify::event::ModifyKind::Name(_))
-        );
+        let done = is_done(event.kind);
         if matches!(event.kind, EventKind::Access(_)) && !done {
             return Ok(());
         }
@@ -233,25 +260,47 @@ impl Watch<'_> {
 
     /// Looks at one target that was touched then, and says what it found.
     fn look(&mut self, path: &Path, first: Instant) -> Result<(), Failure> {
-        let record = match self.harness.file(path).settle() {
-            Ok(Settled::Known) => return Ok(()),
-            Ok(Settled::Busy) => {
+        let records = match self.settle(path) {
+            Ok(Some(records)) => records,
+            Ok(None) => {
                 let now = Instant::now();
                 let due = now + (now - first).clamp(BUSY[0], BUSY[1]);
                 self.dirty.insert(path.to_owned(), Touched { first, due });
                 return Ok(());
             }
-            Ok(Settled::Outside(record)) => record,
             Err(error) => {
                 // One file that cannot be read stops none of the others.
                 Failure::from(error).report();
                 return Ok(());
             }
         };
-        if self.arguments.heal && record.lost.is_some() && !record.maybe {
-            self.heal_in(CALM, path.to_owned());
+        for record in records {
+            if self.arguments.heal && record.lost.is_some() && !record.maybe {
+                self.heal_in(CALM, path.to_owned());
+            }
+            self.say(path, &record)?;
         }
-        self.say(path, &record)
+        Ok(())
+    }
+
+    /// Settles a target, and gives what something other than ccpar or a stale writer
+    /// did to it that was not said yet, oldest first. `None` if somebody holds its lock.
+    fn settle(&mut self, path: &Path) -> ccpar_core::Result<Option<Vec<Record>>> {
+        let file = self.harness.file(path);
+        let history = file.history()?;
+        let said = match self.said.get(path) {
+            Some(said) => *said,
+            None => history.recent(1)?.first().map_or(0, |head| head.n),
+        };
+        let settled = file.settle()?;
+        if settled == Settled::Busy {
+            self.said.insert(path.to_owned(), said);
+            return Ok(None);
+        }
+        let mut records = history.after(said)?;
+        self.said.insert(path.to_owned(), records.last().map_or(said, |head| head.n));
+        records.retain(|record| record.how == How::Outside || record.lost.is_some());
+        Ok(Some(records))
     }
 
     fn heal_in(&mut self, calm: Duration, path: PathBuf) {

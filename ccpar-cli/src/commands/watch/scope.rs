@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ccpar_core::Harness;
 use ccpar_core::history::{self, History};
+use ccpar_core::{Glimpses, Harness};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use crate::context;
@@ -30,6 +31,7 @@ pub(super) fn failure(error: &notify::Error, path: Option<&Path>) -> Failure {
 pub(super) struct Scope<'a> {
     harness: &'a Harness,
     watcher: RecommendedWatcher,
+    glimpses: Arc<Glimpses>,
     /// Whether all known files are meant, those that become known included.
     everything: bool,
     /// Folders of which all plain files are meant.
@@ -49,11 +51,13 @@ impl<'a> Scope<'a> {
     pub(super) fn new(
         harness: &'a Harness,
         watcher: RecommendedWatcher,
+        glimpses: &Arc<Glimpses>,
         paths: &[PathBuf],
     ) -> Result<Scope<'a>, Failure> {
         let mut scope = Scope {
             harness,
             watcher,
+            glimpses: Arc::clone(glimpses),
             everything: paths.is_empty(),
             folders: Vec::new(),
             targets: BTreeSet::new(),
@@ -65,18 +69,26 @@ impl<'a> Scope<'a> {
             let histories = harness.histories_folder()?.into_std_path_buf();
             scope.arm_one(&histories)?;
             let (targets, _) = context::known_targets(harness, None)?;
-            scope.targets.extend(targets);
+            for target in targets {
+                scope.add(target);
+            }
         }
         for path in paths {
             let real = harness.file(path).real_path()?;
             if real.is_dir() {
                 scope.folders.push(real);
             } else {
-                scope.targets.insert(real);
+                scope.add(real);
             }
         }
         scope.arm()?;
         Ok(scope)
+    }
+
+    /// Takes in a target. Says whether it is new.
+    fn add(&mut self, target: PathBuf) -> bool {
+        self.glimpses.follow(target.clone());
+        self.targets.insert(target)
     }
 
     pub(super) fn targets(&self) -> &BTreeSet<PathBuf> {
@@ -167,7 +179,7 @@ impl<'a> Scope<'a> {
                 self.take_in(&entry.path())?;
             }
         } else if metadata.is_file() && metadata.len() <= SIZE_MAX {
-            self.targets.insert(path.to_owned());
+            self.add(path.to_owned());
             self.touched.push((path.to_owned(), false));
         }
         Ok(())
@@ -194,7 +206,7 @@ impl<'a> Scope<'a> {
             }
         });
         for target in new {
-            if self.targets.insert(target.clone()) {
+            if self.add(target.clone()) {
                 self.touched.push((target, false));
             }
         }

@@ -1,0 +1,170 @@
+//! Texts that were read in passing, and overwritten before anybody could judge
+//! them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ccpar_core::history::{How, Record};
+use ccpar_core::{Glimpses, Harness, Settled, SharedFile};
+
+use crate::support::{World, commit, look, outside};
+
+const START: &str = "a\nb\nc\n";
+
+/// Who watches a file, which has one version.
+fn watching(world: &World) -> (Harness, Arc<Glimpses>, PathBuf) {
+    let glimpses = Arc::new(Glimpses::default());
+    let harness = world.session(None).with_glimpses(Arc::clone(&glimpses));
+    let path = world.write("notes.md", START);
+    let file = harness.file(&path);
+    look(&file);
+    let real = file.real_path().unwrap();
+    glimpses.follow(real.clone());
+    (harness, glimpses, real)
+}
+
+/// Something writes, and that is seen in passing.
+fn pass(glimpses: &Glimpses, real: &Path, text: &str) {
+    outside(real, text);
+    glimpses.take(real);
+}
+
+/// Until the clock shows another time.
+fn let_time_pass() {
+    let begun = std::time::Instant::now();
+    while begun.elapsed().as_millis() < 3 {
+        std::thread::yield_now();
+    }
+}
+
+fn records(file: &SharedFile<'_>) -> Vec<Record> {
+    file.history().unwrap().after(0).unwrap()
+}
+
+/// The texts of its versions, in the order of the log.
+fn texts(file: &SharedFile<'_>) -> Vec<String> {
+    let text = |record: &Record| String::from_utf8(file.version(record.version).unwrap()).unwrap();
+    records(file).iter().map(text).collect()
+}
+
+fn lost(file: &SharedFile<'_>) -> Vec<(String, bool)> {
+    let lines =
+        file.losses().unwrap().into_iter().flat_map(|loss| {
+            loss.lines.into_iter().map(move |line| (line.text, loss.record.maybe))
+        });
+    lines.map(|(line, maybe)| (String::from_utf8(line).unwrap(), maybe)).collect()
+}
+
+#[test]
+fn each_text_that_was_overwritten_before_the_look_is_a_version_and_its_lines_are_lost() {
+    let world = World::new();
+    let (harness, glimpses, real) = watching(&world);
+    let file = harness.file(&real);
+    let stale = |line: &str| format!("{START}{line}\n");
+    for line in ["one", "two", "two"] {
+        pass(&glimpses, &real, &stale(line));
+    }
+    // It is emptied before it is filled.
+    pass(&glimpses, &real, "");
+    outside(&real, stale("three"));
+    let settled = look(&file);
+    assert!(matches!(settled, Settled::Outside(_)), "{settled:?}");
+    assert_eq!(texts(&file), [START, &stale("one"), &stale("two"), &stale("three")]);
+    let sure = |line: &str| (line.to_owned(), false);
+    assert_eq!(lost(&file), [sure("one"), sure("two")]);
+    assert_eq!(look(&file), Settled::Known);
+    let times: Vec<u64> = records(&file).iter().map(|record| record.time).collect();
+    assert!(times.is_sorted(), "{times:?}");
+}
+
+#[test]
+fn what_is_recorded_already_is_no_version_again() {
+    let world = World::new();
+    let (harness, glimpses, real) = watching(&world);
+    let file = harness.file(&real);
+    let session = world.session(Some("ada"));
+    let ada = session.file(&real);
+    ada.read().unwrap();
+    for text in ["a\nb\nc\nd\n", "a\nb\nc\nd\ne\n"] {
+        let _ = commit(&ada, text);
+        glimpses.take(&real);
+    }
+    assert_eq!(look(&file), Settled::Known);
+    // Somebody else was quicker.
+    pass(&glimpses, &real, "a\nb\nc\nd\ne\nf\n");
+    look(&ada);
+    let _ = ada.append(b"g\n").unwrap();
+    assert_eq!(look(&file), Settled::Known);
+    assert_eq!(records(&file).len(), 5);
+}
+
+#[test]
+fn the_log_may_have_gone_on_past_it() {
+    let world = World::new();
+    let (harness, glimpses, real) = watching(&world);
+    let file = harness.file(&real);
+    let session = world.session(Some("ada"));
+    let ada = session.file(&real);
+    let passing = [format!("{START}one line\n"), format!("b\nc\n{}\n", "two lines")];
+    for text in &passing {
+        pass(&glimpses, &real, text);
+    }
+    let_time_pass();
+    outside(&real, format!("{START}theirs\n"));
+    let _ = ada.append(b"from ada\n").unwrap();
+    let now = format!("{START}theirs\nfrom ada\n");
+    assert_eq!(world.text("notes.md"), now);
+    look(&file);
+    let [one, two] = &passing;
+    let theirs = format!("{START}theirs\n");
+    assert_eq!(texts(&file), [START, &theirs, &now, one, two, &now]);
+    assert_eq!(look(&file), Settled::Known);
+    // `a` was dropped by somebody who had seen it, and stands there.
+    let sure = |line: &str| (line.to_owned(), false);
+    assert_eq!(lost(&file), [sure("one line"), sure("two lines")]);
+    let again = records(&file).pop().unwrap();
+    assert_eq!((again.how, again.session.as_deref()), (How::Append, Some("ada")));
+    assert_eq!(file.restore_lost().unwrap().0, 2);
+    let whole = world.text("notes.md");
+    assert!(["theirs", "from ada", "one line", "two lines"].iter().all(|l| whole.contains(l)));
+    assert!(whole.starts_with(START), "{whole}");
+}
+
+#[test]
+fn what_is_not_followed_or_has_no_room_is_looked_at_as_it_stands() {
+    let world = World::new();
+    let (harness, glimpses, real) = watching(&world);
+    let file = harness.file(&real);
+    let huge = "x".repeat(33 << 20);
+    pass(&glimpses, &real, &huge);
+    let other = world.write("other.md", "1\n");
+    let second = harness.file(&other);
+    look(&second);
+    pass(&glimpses, &second.real_path().unwrap(), "2\n");
+    for path in [&real, &other] {
+        outside(path, "y\n");
+        look(&harness.file(path));
+    }
+    assert_eq!(texts(&file), [START, "y\n"]);
+    assert_eq!(texts(&second), ["1\n", "y\n"]);
+}
+
+#[test]
+fn what_is_written_into_a_file_that_a_commit_has_replaced_is_seen_too() {
+    use std::io::Write as _;
+    let world = World::new();
+    let (harness, glimpses, real) = watching(&world);
+    let file = harness.file(&real);
+    let mut plain = std::fs::OpenOptions::new().write(true).truncate(false).open(&real).unwrap();
+    let_time_pass();
+    let _ = file.append(b"merged back\n").unwrap();
+    let now = world.text("notes.md");
+    plain.write_all(format!("{START}of a plain writer\n").as_bytes()).unwrap();
+    glimpses.take(&real);
+    look(&file);
+    assert_eq!(world.text("notes.md"), now);
+    assert_eq!(lost(&file), [("of a plain writer".to_owned(), false)]);
+    assert_eq!(look(&file), Settled::Known);
+    assert_eq!(file.heal().unwrap().0, 1);
+    assert_eq!(world.text("notes.md"), format!("{now}of a plain writer\n"));
+}
