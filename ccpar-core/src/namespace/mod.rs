@@ -45,6 +45,7 @@
 mod discard;
 mod folder;
 mod pass;
+mod promote;
 mod record;
 mod rescue;
 mod start;
