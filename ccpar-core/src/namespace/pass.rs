@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::folder::{Listing, Why, blocked};
 use crate::diff::{Sign, hunks};
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Context as _, Error, Result, is_missing};
 use crate::harness::Harness;
 use crate::history::Version;
 use crate::layout;
@@ -259,16 +259,7 @@ pub(super) fn version(text: Option<&[u8]>) -> Version {
 pub(super) fn text_of(path: &Path) -> Result<Option<Vec<u8>>> {
     match fs::read(path) {
         Ok(text) => Ok(Some(text)),
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound
-                    | io::ErrorKind::NotADirectory
-                    | io::ErrorKind::IsADirectory
-            ) =>
-        {
-            Ok(None)
-        }
+        Err(error) if is_missing(&error) || error.kind() == io::ErrorKind::IsADirectory => Ok(None),
         Err(error) => Err(error).context("read", path),
     }
 }

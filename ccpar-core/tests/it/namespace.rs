@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ccpar_core::namespace::{Action, Fork, Namespace, Passed, Why, rescue};
-use ccpar_core::{Author, Harness};
+use ccpar_core::registry::Terms;
+use ccpar_core::{Author, Error, Harness, Wait};
 
 use crate::support::{World, harness, outside};
 
@@ -476,4 +477,28 @@ fn one_file_that_cannot_be_passed_on_stops_none_of_the_others() {
     assert_eq!(passed.changes.len(), 1);
     assert!(passed.problems[0].to_string().contains("is read-only"), "{passed:?}");
     assert_eq!(voice.promote(&harness).unwrap().problems.len(), 1, "it is still to do");
+}
+
+#[test]
+fn a_file_that_another_session_has_claimed_is_not_passed_on_to_and_the_others_are() {
+    let world = world();
+    let (harness, voice) = start(&world, "v");
+    let harness = harness.with_wait(Wait::Never);
+    append(&voice.folder().join("build.md"), "x");
+    append(&voice.folder().join("sub/deep.md"), "x");
+    fs::remove_file(voice.folder().join("emit.md")).unwrap();
+    let other = world.session(Some("other"));
+    let claimed = ["memory/build.md", "memory/emit.md"].map(|name| world.path(name));
+    let claim = other.registry().claim(&claimed, &Terms::default()).unwrap();
+    let passed = voice.promote(&harness).unwrap();
+    assert_eq!(passed.changes.len(), 1, "{passed:?}");
+    assert_eq!(world.text("memory/sub/deep.md"), "Deep.\nx\n");
+    for problem in &passed.problems {
+        assert!(matches!(problem, Error::Claimed { .. }), "{problem}");
+    }
+    assert_eq!(passed.problems.len(), 2);
+    assert_eq!(world.text("memory/build.md"), "Build with make.\n");
+    // Its holder may.
+    let own = other.with_token(Some(claim.token)).with_wait(Wait::Never);
+    assert_eq!(told(&voice.promote(&own).unwrap()), ["remove emit.md", "write build.md"]);
 }
