@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::folder::{Listing, Why, blocked};
+use super::folder::{Listing, Why, blocked, is_namespace};
 use crate::diff::{Sign, hunks};
 use crate::error::{Context as _, Error, Result, is_missing};
 use crate::harness::Harness;
@@ -37,7 +37,8 @@ pub enum Action {
     /// Something of another kind stands in its place: the text is in a conflict
     /// copy.
     Blocked,
-    /// A conflict copy lies beside it here: it waits until that is settled.
+    /// A conflict copy lies beside it on the side that it comes from: it waits until
+    /// that is settled.
     Wait,
 }
 
@@ -61,7 +62,7 @@ pub struct Change {
     pub lines: (usize, usize),
     /// In how many places the texts did not merge.
     pub regions: usize,
-    /// The conflict copy, once there is one.
+    /// The conflict copy, once there is one; that which it waits for.
     pub copy: Option<PathBuf>,
 }
 
@@ -71,6 +72,8 @@ pub struct Change {
 pub struct Passed {
     /// What is done, by file; those with nothing to do are not among them.
     pub changes: Vec<Change>,
+    /// Conflict copies of before that lie there still, by the same author.
+    pub open: Vec<PathBuf>,
     /// What is not looked at.
     pub left_out: Vec<(PathBuf, Why)>,
     /// Why a file was left as it is.
@@ -233,12 +236,10 @@ impl Pass<'_> {
         change: Change,
     ) -> Result<Change> {
         let stands = blocked(folder, self.path).unwrap_or_else(|| folder.join(self.path));
-        let author = harness.author();
-        let who = author.branch.as_ref().or(author.session.as_ref());
         let hash = Version::of(from).to_string();
         let flat = self.path.replace('/', "-");
-        let who = who.map_or("ours", String::as_str);
-        let copy = stands.with_file_name(layout::conflict_name(Path::new(&flat), who, &hash));
+        let name = layout::conflict_name(Path::new(&flat), harness.author().name(), &hash);
+        let copy = stands.with_file_name(name);
         if !copy.exists() {
             let _ = harness.file(&copy).merge_in(&Base::Version(Version::ABSENT), from)?;
         }
@@ -277,12 +278,15 @@ fn lines(old: &[u8], new: &[u8]) -> (usize, usize) {
 fn gives_way(folder: &Path, stands: &Path, removed: &BTreeSet<String>) -> bool {
     let Ok(within) = stands.strip_prefix(folder) else { return false };
     let within = within.to_string_lossy();
-    if !stands.is_dir() {
+    if is_namespace(stands) {
+        return false;
+    }
+    if !stands.is_dir() || stands.is_symlink() {
         return removed.contains(&*within);
     }
     let all_go = |listing: Listing| {
         listing.left_out.is_empty()
-            && listing.in_conflict.is_empty()
+            && listing.copies.is_empty()
             && listing.files.iter().all(|path| removed.contains(&format!("{within}/{path}")))
     };
     !removed.is_empty() && Listing::of(stands).is_ok_and(all_go)

@@ -10,6 +10,7 @@ use super::record::{Intent, Into, Record};
 use crate::atomic::Durability;
 use crate::error::Result;
 use crate::harness::Harness;
+use crate::layout;
 
 impl Namespace {
     /// Passes on to the shared folder what was added, changed and removed here.
@@ -31,7 +32,8 @@ impl Namespace {
 
     /// Passes on to the namespace what the shared folder has learned since the fork.
     /// What does not merge stays here as it is, with the shared folder's text in a
-    /// conflict copy; a promote of that file waits until the copy is gone.
+    /// conflict copy; a promote of that file waits until the copy is gone. So does an
+    /// update of one that a promote could not merge: it would take this side's away.
     ///
     /// # Errors
     /// As for [`promote`](Self::promote).
@@ -68,7 +70,7 @@ impl Namespace {
 
     fn plan_all(&self, harness: &Harness, into: Into) -> Result<Passed> {
         let record = self.load(harness)?;
-        let (todo, mut passed) = self.todo(&record, into)?;
+        let (todo, mut passed) = self.todo(harness, &record, into)?;
         let mut removed = BTreeSet::new();
         for Todo { path, from } in &todo {
             let looked = base_of(&record, path).and_then(|base| {
@@ -80,6 +82,7 @@ impl Namespace {
             }
             passed.take(looked);
         }
+        self.name_open(harness, into, &mut passed)?;
         Ok(passed)
     }
 
@@ -87,7 +90,7 @@ impl Namespace {
         let _lock = self.lock(harness)?;
         let mut record = self.load(harness)?;
         self.recover(harness, &mut record)?;
-        let (todo, mut passed) = self.todo(&record, into)?;
+        let (todo, mut passed) = self.todo(harness, &record, into)?;
         let to = self.side(into);
         for Todo { path, from } in &todo {
             passed.take(pass_one(harness, &mut record, to, into, path, from.as_deref()));
@@ -95,19 +98,35 @@ impl Namespace {
         if harness.durability() == Durability::Disk && !todo.is_empty() {
             record.sync()?;
         }
+        self.name_open(harness, into, &mut passed)?;
         Ok(passed)
+    }
+
+    /// Names the conflict copies of before: a crash may have come before they were
+    /// told.
+    fn name_open(&self, harness: &Harness, into: Into, passed: &mut Passed) -> Result<()> {
+        let who = layout::component(harness.author().name());
+        let copies = Listing::of(self.side(into))?.copies.into_values().flatten();
+        let told =
+            |copy: &Path| passed.changes.iter().any(|change| change.copy.as_deref() == Some(copy));
+        let open = copies.filter(|copy| copy.who == who && !told(&copy.path));
+        passed.open = open.map(|copy| copy.path).collect();
+        Ok(())
     }
 
     /// What changed on one side since it was last passed on. What was removed comes
     /// first: a file may stand where a folder stood.
-    fn todo(&self, record: &Record, into: Into) -> Result<(Vec<Todo>, Passed)> {
-        let (from, listing) = match into {
-            Into::Shared => (self.folder(), self.listing(record)?),
-            Into::Namespace => (self.shared(), Listing::of(self.shared())?),
-        };
+    fn todo(&self, harness: &Harness, record: &Record, into: Into) -> Result<(Vec<Todo>, Passed)> {
+        let from = self.side(into.other());
+        let listing = self.listing(record, from)?;
         let mut names: BTreeSet<&String> = record.paths().collect();
         names.extend(&listing.files);
         let (mut todo, mut passed) = (Vec::new(), Passed::default());
+        let who = layout::component(harness.author().name());
+        let unsettled = |path: &str| {
+            let mut copies = listing.copies.get(path)?.iter();
+            copies.find(|copy| into == Into::Shared || copy.who == who)
+        };
         for path in names {
             let text = if listing.files.contains(path) {
                 text_of(&from.join(path))
@@ -119,11 +138,14 @@ impl Namespace {
             match text {
                 Err(problem) => passed.problems.push(problem),
                 Ok(text) if version(text.as_deref()) == record.base(path) => {}
-                Ok(_) if into == Into::Shared && listing.in_conflict.contains(path) => {
-                    let pass = Pass { path, base: None, from: None };
-                    passed.changes.push(pass.change(Action::Wait, record.base(path), (0, 0)));
-                }
-                Ok(from) => todo.push(Todo { path: path.clone(), from }),
+                Ok(from) => match unsettled(path) {
+                    Some(copy) => {
+                        let pass = Pass { path, base: None, from: None };
+                        let change = pass.change(Action::Wait, record.base(path), (0, 0));
+                        passed.changes.push(Change { copy: Some(copy.path.clone()), ..change });
+                    }
+                    None => todo.push(Todo { path: path.clone(), from }),
+                },
             }
         }
         todo.sort_by_key(|todo| todo.from.is_some());
@@ -177,7 +199,12 @@ fn pass_one(
     let after = newest.ok().flatten().map_or(0, |newest| newest.n);
     record.intend(Intent { path: path.to_owned(), version: version(from), after, into })?;
     let change = pass.carry_out(harness, to)?;
-    record.set_base(path, from)?;
+    // Where it could not come in, this side has not given it up: there is nothing
+    // that a promote might pass on as a removal.
+    let is_blocked = change.as_ref().is_some_and(|change| change.action == Action::Blocked);
+    if into == Into::Shared || !is_blocked {
+        record.set_base(path, from)?;
+    }
     Ok(change)
 }
 

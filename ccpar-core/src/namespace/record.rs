@@ -62,6 +62,15 @@ pub(super) enum Into {
     Namespace,
 }
 
+impl Into {
+    pub(super) fn other(self) -> Into {
+        match self {
+            Into::Shared => Into::Namespace,
+            Into::Namespace => Into::Shared,
+        }
+    }
+}
+
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Line {

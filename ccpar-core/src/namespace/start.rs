@@ -69,7 +69,7 @@ impl Namespace {
         let _lock = harness.file(&shared).lock(Mode::Exclusive)?;
         let dir = layout::namespace_dir(harness.root(), &shared, &fork.branch);
         if let Some(mut record) = Record::load(&dir)? {
-            let namespace = Namespace { header: record.header.clone() };
+            let namespace = Namespace::new(record.header.clone());
             if record.discarding {
                 namespace.discard(harness)?;
             } else if namespace.exists() {
@@ -175,7 +175,7 @@ fn copy(harness: &Harness, header: Header, dir: &camino::Utf8Path) -> Result<(Na
     }
     record.set_ready()?;
     let started = Started { before: false, files, left_out: listing.left_out };
-    Ok((Namespace { header: record.header }, started))
+    Ok((Namespace::new(record.header), started))
 }
 
 /// What the folder says of itself, to those who find it.

@@ -4,15 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ccpar_core::namespace::{Action, Fork, Namespace, Passed, Why, rescue};
-use ccpar_core::registry::Terms;
-use ccpar_core::{Author, Error, Harness, Wait};
+use ccpar_core::{Author, Harness};
 
 use crate::support::{World, harness, outside};
 
 const INDEX: &str = "# Memory\n\n- [build](build.md): make\n- [emit](emit.md): once\n";
 
 /// A shared memory with two notes, an index and a sub-folder.
-fn world() -> World {
+pub(crate) fn world() -> World {
     let world = World::new();
     make(&world.path("memory/sub"));
     for (name, text) in [
@@ -26,16 +25,16 @@ fn world() -> World {
     world
 }
 
-fn make(folder: &Path) {
+pub(crate) fn make(folder: &Path) {
     fs::DirBuilder::new().recursive(true).create(folder).unwrap();
 }
 
-fn acting(world: &World, branch: &str) -> Harness {
+pub(crate) fn acting(world: &World, branch: &str) -> Harness {
     let author = Author { branch: Some(branch.to_owned()), ..Author::default() };
     harness(&world.root(), None).with_author(author)
 }
 
-fn start(world: &World, branch: &str) -> (Harness, Namespace) {
+pub(crate) fn start(world: &World, branch: &str) -> (Harness, Namespace) {
     let harness = acting(world, branch);
     let (namespace, started) =
         Namespace::start(&harness, &Fork::new(world.path("memory"), branch)).unwrap();
@@ -43,13 +42,13 @@ fn start(world: &World, branch: &str) -> (Harness, Namespace) {
     (harness, namespace)
 }
 
-fn append(path: &Path, line: &str) {
+pub(crate) fn append(path: &Path, line: &str) {
     let text = fs::read_to_string(path).unwrap_or_default();
     outside(path, format!("{text}{line}\n"));
 }
 
 /// Each change as `action path`.
-fn told(passed: &Passed) -> Vec<String> {
+pub(crate) fn told(passed: &Passed) -> Vec<String> {
     assert!(passed.problems.is_empty(), "{passed:?}");
     let word = |action: Action| format!("{action:?}").to_lowercase();
     passed.changes.iter().map(|change| format!("{} {}", word(change.action), change.path)).collect()
@@ -346,6 +345,9 @@ fn a_namespace_that_is_gone_or_empty_deletes_nothing() {
     }
     let error = voice.promote(&harness).unwrap_err().to_string();
     assert!(error.contains("holds no file any more"), "{error}");
+    let planned = voice.clone().even_if_empty().plan_promote(&harness).unwrap();
+    let all = ["MEMORY.md", "build.md", "emit.md", "sub/deep.md"];
+    assert_eq!(told(&planned), all.map(|name| format!("remove {name}")));
     fs::remove_dir_all(voice.folder()).unwrap();
     for error in [voice.promote(&harness), voice.update(&harness), voice.plan_promote(&harness)] {
         let error = error.unwrap_err().to_string();
@@ -477,28 +479,4 @@ fn one_file_that_cannot_be_passed_on_stops_none_of_the_others() {
     assert_eq!(passed.changes.len(), 1);
     assert!(passed.problems[0].to_string().contains("is read-only"), "{passed:?}");
     assert_eq!(voice.promote(&harness).unwrap().problems.len(), 1, "it is still to do");
-}
-
-#[test]
-fn a_file_that_another_session_has_claimed_is_not_passed_on_to_and_the_others_are() {
-    let world = world();
-    let (harness, voice) = start(&world, "v");
-    let harness = harness.with_wait(Wait::Never);
-    append(&voice.folder().join("build.md"), "x");
-    append(&voice.folder().join("sub/deep.md"), "x");
-    fs::remove_file(voice.folder().join("emit.md")).unwrap();
-    let other = world.session(Some("other"));
-    let claimed = ["memory/build.md", "memory/emit.md"].map(|name| world.path(name));
-    let claim = other.registry().claim(&claimed, &Terms::default()).unwrap();
-    let passed = voice.promote(&harness).unwrap();
-    assert_eq!(passed.changes.len(), 1, "{passed:?}");
-    assert_eq!(world.text("memory/sub/deep.md"), "Deep.\nx\n");
-    for problem in &passed.problems {
-        assert!(matches!(problem, Error::Claimed { .. }), "{problem}");
-    }
-    assert_eq!(passed.problems.len(), 2);
-    assert_eq!(world.text("memory/build.md"), "Build with make.\n");
-    // Its holder may.
-    let own = other.with_token(Some(claim.token)).with_wait(Wait::Never);
-    assert_eq!(told(&voice.promote(&own).unwrap()), ["remove emit.md", "write build.md"]);
 }
