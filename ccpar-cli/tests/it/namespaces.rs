@@ -5,12 +5,12 @@ use serde_json::Value;
 use crate::support::{Home, Ran, run, there_is};
 
 /// A repository with a worktree on `feat/voice`, and a memory of two notes.
-struct Project {
-    home: Home,
+pub(crate) struct Project {
+    pub(crate) home: Home,
 }
 
 impl Project {
-    fn new() -> Option<Project> {
+    pub(crate) fn new() -> Option<Project> {
         if !there_is("git") {
             return None;
         }
@@ -29,7 +29,7 @@ impl Project {
     }
 
     /// The memory of the main checkout, from the home.
-    fn memory(&self) -> String {
+    pub(crate) fn memory(&self) -> String {
         let app = self.home.path("app").canonicalize().unwrap();
         let name: String = app
             .to_str()
@@ -40,26 +40,26 @@ impl Project {
         format!(".claude/projects/{name}/memory")
     }
 
-    fn own(&self, name: &str) -> String {
+    pub(crate) fn own(&self, name: &str) -> String {
         format!("{}/feat-voice/{name}", self.memory())
     }
 
-    fn shared(&self, name: &str) -> String {
+    pub(crate) fn shared(&self, name: &str) -> String {
         format!("{}/{name}", self.memory())
     }
 
     /// `ccpar namespace` with these words, in the worktree.
-    fn namespace(&self, words: &[&str]) -> Ran {
+    pub(crate) fn namespace(&self, words: &[&str]) -> Ran {
         self.namespace_in("wt", words)
     }
 
-    fn namespace_in(&self, folder: &str, words: &[&str]) -> Ran {
+    pub(crate) fn namespace_in(&self, folder: &str, words: &[&str]) -> Ran {
         let mut command = self.home.command(crate::support::CCPAR);
         command.current_dir(self.home.path(folder)).arg("namespace").args(words);
         run(&mut command, b"")
     }
 
-    fn append(&self, name: &str, line: &str) {
+    pub(crate) fn append(&self, name: &str, line: &str) {
         let text = std::fs::read_to_string(self.home.path(name)).unwrap_or_default();
         self.home.write(name, format!("{text}{line}\n"));
     }

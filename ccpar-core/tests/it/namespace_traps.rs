@@ -1,7 +1,7 @@
 //! What must not happen between a namespace and the folder that it was forked from.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ccpar_core::namespace::Namespace;
 use ccpar_core::registry::Terms;
@@ -9,6 +9,11 @@ use ccpar_core::{Error, Wait};
 
 use crate::namespace::{append, make, start, told, world};
 use crate::support::outside;
+
+#[expect(clippy::disallowed_methods, reason = "somebody else moves a folder")]
+fn moved(from: &Path, to: &Path) {
+    fs::rename(from, to).unwrap();
+}
 
 #[test]
 fn a_file_that_another_session_has_claimed_is_not_passed_on_to_and_the_others_are() {
@@ -80,7 +85,7 @@ fn a_note_never_comes_into_the_namespace_of_another_branch() {
 fn nothing_is_written_nor_removed_through_a_link_to_a_folder() {
     let world = world();
     let (harness, voice) = start(&world, "v");
-    fs::rename(world.path("memory/sub"), world.path("else")).unwrap();
+    moved(&world.path("memory/sub"), &world.path("else"));
     std::os::unix::fs::symlink(world.path("else"), world.path("memory/sub")).unwrap();
     fs::remove_file(voice.folder().join("sub/deep.md")).unwrap();
     outside(&voice.folder().join("sub/new.md"), "New.\n");
@@ -101,8 +106,8 @@ fn an_update_leaves_a_text_that_a_promote_could_not_merge_until_that_is_settled(
     let copy = conflict.changes[0].copy.clone().unwrap();
     assert_eq!(conflict.open, [""; 0].map(PathBuf::from));
     // Whoever was not told is told later.
-    assert_eq!(voice.promote(&harness).unwrap().open, [copy.clone()]);
-    assert_eq!(voice.plan_promote(&harness).unwrap().open, [copy.clone()]);
+    assert_eq!(voice.promote(&harness).unwrap().open, std::slice::from_ref(&copy));
+    assert_eq!(voice.plan_promote(&harness).unwrap().open, std::slice::from_ref(&copy));
     let waits = voice.update(&harness).unwrap();
     assert_eq!(
         (told(&waits), &waits.changes[0].copy),
@@ -127,7 +132,7 @@ fn a_shared_folder_that_is_gone_empties_no_namespace() {
         ..ccpar_core::namespace::Fork::new(world.path("memory"), "v")
     };
     let (apart, _) = Namespace::start(&harness, &fork).unwrap();
-    fs::rename(world.path("memory"), world.path("away")).unwrap();
+    moved(&world.path("memory"), &world.path("away"));
     for update in [apart.plan_update(&harness), apart.update(&harness)] {
         let error = update.unwrap_err().to_string();
         assert!(error.contains("memory") && error.contains("holds no file any more"), "{error}");
