@@ -199,3 +199,26 @@ fn whoever_names_a_branch_that_has_none_is_shown_the_way() {
     let escape = home.ccpar(&["namespace", "promote", "a\u{1b}[31m", "--of", "my notes"]);
     assert!(!escape.stderr.lines().next().unwrap().contains('\u{1b}'), "{escape:?}");
 }
+
+#[test]
+fn a_start_that_was_cut_off_can_be_discarded_and_leaves_nothing() {
+    if !crate::faults::strace_works() {
+        return;
+    }
+    let home = Home::new();
+    home.sh("mkdir notes && echo a > notes/a.md").quiet();
+    let words = "-f -o trace -e trace=rename -e inject=rename:signal=KILL:when=1";
+    let mut command = home.command("strace");
+    command.args(words.split(' ')).arg(crate::support::CCPAR);
+    run(command.args(["namespace", "start", "v", "--of", "notes"]), b"");
+    assert!(home.path("notes/.v.ccpar-start").exists());
+    let list = home.ccpar(&["namespace", "list"]).quiet();
+    assert!(list.contains("whose start was cut off") && !list.contains("no record"), "{list}");
+    assert!(list.contains("ccpar namespace discard v --of"), "{list}");
+    home.ccpar(&["namespace", "discard", "v", "--of", "notes"]).ended(0, "is discarded");
+    assert_eq!(
+        home.sh("ls -A notes .claude/ccpar/namespaces").quiet(),
+        ".claude/ccpar/namespaces:\n\nnotes:\na.md\n"
+    );
+    home.ccpar(&["namespace", "start", "v", "--of", "notes/a.md"]).ended(2, "is no folder");
+}

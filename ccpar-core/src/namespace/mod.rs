@@ -56,7 +56,7 @@ use std::path::{Path, PathBuf};
 
 use camino::Utf8Path;
 
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Context as _, Error, Result, is_missing};
 use crate::harness::Harness;
 use crate::layout;
 use crate::lock::{Lock, Mode};
@@ -146,8 +146,30 @@ impl Namespace {
     }
 
     /// Whether its folder is there.
-    pub fn exists(&self) -> bool {
-        folder::is_namespace(self.folder())
+    ///
+    /// # Errors
+    /// If that cannot be told, or if what is there has lost the file that marks it: it
+    /// would look like notes of the shared folder, or like one that is gone.
+    pub fn exists(&self) -> Result<bool> {
+        let (folder, marker) = (self.folder(), self.folder().join(folder::MARKER));
+        match fs::symlink_metadata(&marker) {
+            Ok(_) => return Ok(true),
+            Err(error) if !is_missing(&error) => return Err(error).context("examine", &marker),
+            Err(_) => {}
+        }
+        match fs::read_dir(folder).map(|mut entries| entries.next().is_none()) {
+            Ok(true) => Ok(false),
+            Err(error) if is_missing(&error) => Ok(false),
+            Err(error) => Err(error).context("list", folder),
+            Ok(false) => Err(Error::Target {
+                path: folder.to_owned(),
+                problem: format!(
+                    "has lost its `{0}`, which marks it as a namespace: make an empty file of \
+                     that name there, or move the folder away",
+                    folder::MARKER
+                ),
+            }),
+        }
     }
 
     /// The sub-folders of a shared folder that are namespaces, whichever root knows
@@ -185,9 +207,11 @@ impl Namespace {
                 Err(refuse("is half discarded: discard it again, or start anew"))
             }
             // Everything would look deleted.
-            Some(_) if !self.exists() => {
-                Err(refuse("is the folder of a namespace, and is gone: discard it, or start anew"))
-            }
+            Some(record) if !self.exists()? => Err(refuse(if record.ready {
+                "is the folder of a namespace, and is gone: discard it, or start anew"
+            } else {
+                "is a namespace whose start was cut off: discard it, or start it again"
+            })),
             Some(record) => Ok(record),
         }
     }

@@ -23,12 +23,12 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Context as _, Error, Result, is_missing};
+use crate::error::{Context as _, Error, Result, Shown, is_missing};
 use crate::history::Version;
 use crate::sys;
 
@@ -151,9 +151,17 @@ impl Record {
             let path = path.clone().into();
             Error::Record { path, line, problem }
         };
+        let unreadable = |line: u64, folder: Option<&Path>, why: &serde_json::Error| {
+            let folder = folder.map_or("FOLDER".into(), |folder| Shown(folder).to_string());
+            let problem = format!(
+                "{why}; save the notes with `ccpar namespace promote --from {folder}`, then \
+                 remove `{dir}`, which forgets the namespace"
+            );
+            broken(line, problem)
+        };
         let Some(first) = lines.next() else { return Ok(None) };
         let header: Header =
-            serde_json::from_slice(first).map_err(|error| broken(1, error.to_string()))?;
+            serde_json::from_slice(first).map_err(|error| unreadable(1, None, &error))?;
         if header.format > FORMAT {
             let problem = format!(
                 "the namespace has format {}, and this ccpar knows formats up to {FORMAT}: use the \
@@ -164,8 +172,8 @@ impl Record {
         }
         let mut record = Record { whole: whole as u64, ..Record::new(dir, header) };
         for (line, number) in lines.zip(2..) {
-            let line =
-                serde_json::from_slice(line).map_err(|error| broken(number, error.to_string()))?;
+            let line = serde_json::from_slice(line)
+                .map_err(|error| unreadable(number, Some(&record.header.folder), &error))?;
             record.take(line);
         }
         Ok(Some(record))

@@ -139,3 +139,64 @@ fn a_shared_folder_that_is_gone_empties_no_namespace() {
     }
     assert_eq!(world.text("apart/build.md"), "Build with make.\n");
 }
+
+#[test]
+fn a_folder_that_lost_its_marker_is_neither_gone_nor_forgotten() {
+    let world = world();
+    let (harness, voice) = start(&world, "v");
+    append(&voice.folder().join("build.md"), "Mine.");
+    let marker = voice.folder().join(".ccpar-namespace");
+    fs::remove_file(&marker).unwrap();
+    let fork = ccpar_core::namespace::Fork::new(world.path("memory"), "v");
+    for error in [
+        voice.promote(&harness).map(|_| ()).unwrap_err(),
+        voice.discard(&harness).map(|_| ()).unwrap_err(),
+        Namespace::start(&harness, &fork).map(|_| ()).unwrap_err(),
+    ] {
+        let error = error.to_string();
+        assert!(error.contains("memory/v` has lost its `.ccpar-namespace`"), "{error}");
+    }
+    // As it says.
+    outside(&marker, "");
+    assert_eq!(told(&voice.promote(&harness).unwrap()), ["write build.md"]);
+    assert_eq!(voice.discard(&harness).unwrap().files, 4);
+    assert!(!voice.folder().exists());
+}
+
+#[test]
+fn a_record_that_is_broken_says_how_to_go_on() {
+    let world = world();
+    let (harness, voice) = start(&world, "v");
+    append(&voice.folder().join("build.md"), "Mine.");
+    let entries = fs::read_dir(world.root().join("namespaces")).unwrap();
+    let dir = entries.map(|entry| entry.unwrap().path()).next().unwrap();
+    let log = dir.join("log.jsonl");
+    let text = fs::read_to_string(&log).unwrap();
+    outside(&log, text.replacen("{\"path\"", "{\"pa", 1));
+    let error = voice.promote(&harness).unwrap_err().to_string();
+    let (folder, dir) = (voice.folder().display(), fs::canonicalize(dir).unwrap());
+    assert!(error.contains("log.jsonl`, line 2: "), "{error}");
+    assert!(error.contains(&format!("promote --from {folder}`")), "{error}");
+    assert!(error.contains(&format!("remove `{}`", dir.display())), "{error}");
+    // As it says.
+    let passed = ccpar_core::namespace::rescue(&harness, voice.folder(), voice.shared(), false);
+    assert_eq!(told(&passed.unwrap()), ["write build.md"]);
+    fs::remove_dir_all(dir).unwrap();
+    assert!(Namespace::open(&harness, voice.shared(), "v").unwrap().is_none());
+}
+
+#[test]
+fn a_folder_around_the_shared_one_is_not_rescued() {
+    let world = world();
+    let harness = crate::namespace::acting(&world, "v");
+    for from in ["", "memory"] {
+        let rescued = ccpar_core::namespace::rescue(
+            &harness,
+            &world.path(from),
+            &world.path("memory"),
+            false,
+        );
+        let error = rescued.unwrap_err().to_string();
+        assert!(error.contains("is the shared folder, or holds it"), "{error}");
+    }
+}

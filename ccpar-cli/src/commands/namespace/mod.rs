@@ -173,7 +173,14 @@ fn path(arguments: &PathArguments) -> Result<Exit, Failure> {
 fn discard(arguments: &DiscardArguments) -> Result<Exit, Failure> {
     let fork = arguments.which.fork()?;
     let harness = acting(&arguments.how, &fork.branch)?;
-    let namespace = arguments.which.open(&harness)?;
+    // One whose start was cut off goes, too.
+    let shared = harness.file(&fork.shared).real_path()?;
+    let (all, _) = Namespace::all(harness.root())?;
+    let is_it = |other: &Namespace| other.shared() == shared && other.branch() == fork.branch;
+    let namespace = match all.into_iter().find(is_it) {
+        Some(namespace) => namespace,
+        None => arguments.which.open(&harness)?,
+    };
     let discarded = namespace.discard(&harness)?;
     let folder = output::shell_word(namespace.folder().as_os_str());
     if arguments.how.json {
