@@ -98,6 +98,8 @@ impl Namespace {
         if harness.durability() == Durability::Disk && !todo.is_empty() {
             record.sync()?;
         }
+        // What there is holds, if there is no room for that now.
+        let _ = record.compact(harness.durability());
         self.name_open(harness, into, &mut passed)?;
         Ok(passed)
     }
@@ -166,7 +168,7 @@ impl Namespace {
         }
         let text = if version.is_absent() { None } else { file.history()?.get(version)? };
         if text.is_some() || version.is_absent() {
-            record.set_base(&path, text.as_deref())?;
+            record.set_base(harness.durability(), &path, text.as_deref())?;
         }
         Ok(())
     }
@@ -203,7 +205,7 @@ fn pass_one(
     // that a promote might pass on as a removal.
     let is_blocked = change.as_ref().is_some_and(|change| change.action == Action::Blocked);
     if into == Into::Shared || !is_blocked {
-        record.set_base(path, from)?;
+        record.set_base(harness.durability(), path, from)?;
     }
     Ok(change)
 }

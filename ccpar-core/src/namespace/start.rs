@@ -99,6 +99,7 @@ impl Namespace {
             checkout: fork.worktree.as_deref().and_then(checkout::main).filter(is_text),
             worktree: fork.worktree.clone().filter(is_text),
             started: harness::now(),
+            texts: 0,
         };
         copy(harness, header, &dir)
     }
@@ -170,7 +171,7 @@ fn copy(harness: &Harness, header: Header, dir: &camino::Utf8Path) -> Result<(Na
         let text = copy_file(&shared.join(path), &staged, path).transpose()?;
         Some(text.map(|text| (path.clone(), text.into())))
     });
-    record.set_bases(texts)?;
+    record.set_bases(durability, texts)?;
     let files = record.paths().count();
     if durability == Durability::Disk {
         sys::sync_tree(&staged).context("sync", &staged)?;

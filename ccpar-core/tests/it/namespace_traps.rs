@@ -200,3 +200,35 @@ fn a_folder_around_the_shared_one_is_not_rescued() {
         assert!(error.contains("is the shared folder, or holds it"), "{error}");
     }
 }
+
+#[test]
+fn what_is_kept_of_a_namespace_does_not_grow_with_each_promote() {
+    let world = world();
+    let large = "A line that is neither long nor short.\n".repeat(1000);
+    world.write("memory/large.md", &large);
+    let (harness, voice) = start(&world, "v");
+    let own = voice.folder().join("large.md");
+    let entries = fs::read_dir(world.root().join("namespaces")).unwrap();
+    let dir = entries.map(|entry| entry.unwrap().path()).next().unwrap();
+    let (mut most, mut compacted) = (0, 0);
+    for n in 0..120 {
+        append(&own, &format!("Line {n}."));
+        let small = if n % 2 == 0 { "a.md" } else { "b.md" };
+        append(&voice.folder().join(small), "x");
+        assert_eq!(voice.promote(&harness).unwrap().changes.len(), 2);
+        // All bases stand, those too that were not touched.
+        assert!(voice.compare(&harness).unwrap().is_empty());
+        let sizes =
+            fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len());
+        let size: u64 = sizes.sum();
+        compacted += u64::from(size < most);
+        most = most.max(size);
+    }
+    let live = fs::metadata(&own).unwrap().len();
+    assert!(compacted > 10 && most < 8 * live, "{most} bytes at the most, {live} of them live");
+    append(&voice.folder().join("emit.md"), "Mine.");
+    append(&world.path("memory/emit.md"), "Theirs.");
+    assert_eq!(told(&voice.promote(&harness).unwrap()), ["merge emit.md"]);
+    assert_eq!(voice.discard(&harness).unwrap().left, [""; 0].map(PathBuf::from));
+    assert!(!dir.exists());
+}
