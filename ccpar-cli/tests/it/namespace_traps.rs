@@ -121,6 +121,9 @@ fn the_branches_of_a_bare_repository_are_known() {
     assert!(started.trim().ends_with("-bare-git/memory/main"), "{started}");
     let list = in_worktree(&home, &["list"]).quiet();
     assert!(list.contains("main") && !list.contains("gone"), "{list}");
+    home.sh("git -C bare.git worktree remove --force ../wt").quiet();
+    let list = home.ccpar(&["namespace", "list"]).quiet();
+    assert!(list.contains("its worktree is gone") && !list.contains("its branch"), "{list}");
 }
 
 #[test]
@@ -221,4 +224,31 @@ fn a_start_that_was_cut_off_can_be_discarded_and_leaves_nothing() {
         ".claude/ccpar/namespaces:\n\nnotes:\na.md\n"
     );
     home.ccpar(&["namespace", "start", "v", "--of", "notes/a.md"]).ended(2, "is no folder");
+}
+
+#[test]
+fn no_line_of_its_record_is_written_before_the_text_that_it_names_is_on_the_disk() {
+    if !crate::faults::strace_works() {
+        return;
+    }
+    let home = Home::new();
+    home.sh("mkdir notes && echo a > notes/a.md && echo b > notes/b.md").quiet();
+    home.ccpar(&["namespace", "start", "v", "--of", "notes"]).ended(0, "");
+    home.sh("for name in a b c; do echo more >> notes/v/$name.md; done").quiet();
+    let mut command = home.command("strace");
+    command.args(["-f", "-y", "-o", "trace", "-e", "trace=write,fsync,fdatasync"]);
+    run(command.args([crate::support::CCPAR, "namespace", "promote", "v", "--of", "notes"]), b"")
+        .ended(0, "3 files");
+    let (mut unsynced, mut lines, mut texts) = (false, 0, 0);
+    for line in home.text("trace").lines().filter(|line| line.contains("/namespaces/")) {
+        let is_write = line.contains("write(");
+        if line.contains("/texts>") {
+            unsynced = is_write;
+            texts += usize::from(is_write);
+        } else if is_write {
+            assert!(!unsynced, "{line}");
+            lines += 1;
+        }
+    }
+    assert!(lines >= 6 && texts == 3, "{lines} lines, {texts} texts");
 }
