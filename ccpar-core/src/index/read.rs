@@ -37,8 +37,7 @@ impl Entry {
     }
 
     pub(super) fn line(&self, file: &str, separator: &str) -> String {
-        let target = file.replace(' ', "%20");
-        format!("- [{}]({target}){separator}{}\n", self.name, self.description)
+        format!("- [{}]({}){separator}{}\n", self.name, encoded(file), self.description)
     }
 
     /// Whether a line says this and nothing more.
@@ -68,7 +67,7 @@ pub(super) fn links(text: &str) -> Vec<(usize, bool, String)> {
             let mut is_first = is_list;
             let mut rest = line;
             while let Some((_, after)) = rest.split_once("](") {
-                let Some((inner, after)) = after.split_once(')') else { break };
+                let Some((inner, after)) = enclosed(after) else { break };
                 rest = after;
                 if let Some(target) = local(inner) {
                     found.push((at, is_first, target));
@@ -81,6 +80,52 @@ pub(super) fn links(text: &str) -> Vec<(usize, bool, String)> {
     found
 }
 
+/// What stands before the parenthesis that closes a link, and behind it.
+fn enclosed(text: &str) -> Option<(&str, &str)> {
+    let (mut depth, mut quoted) = (0, false);
+    for (at, c) in text.char_indices() {
+        match c {
+            '<' if at == 0 => quoted = true,
+            '>' => quoted = false,
+            '(' if !quoted => depth += 1,
+            ')' if !quoted && depth == 0 => return Some((&text[..at], &text[at + 1..])),
+            ')' if !quoted => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// A path as a link has it: without what would end the link, or be decoded.
+fn encoded(path: &str) -> String {
+    let mut encoded = String::with_capacity(path.len());
+    for c in path.chars() {
+        match c {
+            ' ' | '(' | ')' | '<' | '>' | '#' | '%' => {
+                encoded.extend(format!("%{:02X}", u32::from(c)).chars());
+            }
+            c => encoded.push(c),
+        }
+    }
+    encoded
+}
+
+/// The path that a link has so; a `%` that encodes nothing stands for itself.
+fn decoded(target: &str) -> String {
+    let bytes = target.as_bytes();
+    let (mut decoded, mut at) = (Vec::with_capacity(bytes.len()), 0);
+    while at < bytes.len() {
+        let digits = bytes.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
+        let digits = digits.filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        let byte = digits
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        decoded.push(byte.unwrap_or(bytes[at]));
+        at += if byte.is_some() { 3 } else { 1 };
+    }
+    String::from_utf8(decoded).unwrap_or_else(|_| target.to_owned())
+}
+
 /// The file that a link leads to, if it is one beside the index.
 fn local(inner: &str) -> Option<String> {
     let target = match inner.strip_prefix('<') {
@@ -89,7 +134,7 @@ fn local(inner: &str) -> Option<String> {
     };
     let target = target.split('#').next()?;
     let elsewhere = target.contains(':') || target.starts_with(['/', '~']);
-    (!target.is_empty() && !elsewhere).then(|| target.replace("%20", " "))
+    (!target.is_empty() && !elsewhere).then(|| decoded(target))
 }
 
 #[cfg(test)]
@@ -117,5 +162,26 @@ mod tests {
             links(text).into_iter().map(|(_, is_entry, target)| (is_entry, target)).collect();
         let expected = [(false, "s.md"), (false, "t u.md"), (true, "e.md"), (false, "f.md")];
         assert_eq!(found, expected.map(|(is_entry, target)| (is_entry, target.to_owned())));
+    }
+
+    #[test]
+    fn a_file_of_any_name_is_found_by_the_entry_that_it_makes() {
+        let entry = Entry { name: "x".to_owned(), description: "says".to_owned() };
+        for file in
+            ["a b (1).md", "100%.md", "caf\u{e9}.md", "%41.md", "a#b.md", "<a>.md", "sub/((.md"]
+        {
+            let line = entry.line(file, ": ");
+            assert_eq!(links(&line), [(0, true, file.to_owned())], "{line}");
+        }
+        for (link, file) in [
+            ("caf%C3%A9.md", "caf\u{e9}.md"),
+            ("a(b(c)).md", "a(b(c)).md"),
+            ("<a) b.md>", "a) b.md"),
+            ("50%25.md", "50%.md"),
+            ("50%.md", "50%.md"),
+            ("%FF.md", "%FF.md"),
+        ] {
+            assert_eq!(links(&format!("[x]({link})")), [(0, false, file.to_owned())], "{link}");
+        }
     }
 }
