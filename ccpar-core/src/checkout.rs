@@ -10,12 +10,23 @@ use std::path::{Path, PathBuf};
 /// Follows gitrepository-layout(5): `.git` is a folder, or in a linked worktree
 /// a file that names one; `HEAD` in it names the branch.
 pub fn branch(dir: &Path) -> Option<String> {
-    let head = fs::read_to_string(git_dir(&top(dir)?.join(".git"))?.join("HEAD")).ok()?;
-    let head = head.trim_end();
+    let head = head(dir)?;
     match head.strip_prefix("ref: ") {
+        // git's tables of refs are no business of other programs.
+        Some("refs/heads/.invalid") => None,
         Some(name) => Some(name.strip_prefix("refs/heads/").unwrap_or(name).to_owned()),
         None => head.get(..8).map(str::to_owned),
     }
+}
+
+/// Whether a commit is checked out there, and no branch.
+pub fn is_detached(dir: &Path) -> bool {
+    head(dir).is_some_and(|head| !head.starts_with("ref: "))
+}
+
+fn head(dir: &Path) -> Option<String> {
+    let head = fs::read_to_string(git_dir(&top(dir)?.join(".git"))?.join("HEAD")).ok()?;
+    Some(head.trim_end().to_owned())
 }
 
 fn git_dir(dot_git: &Path) -> Option<PathBuf> {
@@ -33,8 +44,13 @@ pub fn top(dir: &Path) -> Option<PathBuf> {
 }
 
 /// The main work tree of the repository around `dir`, which its linked worktrees
-/// share; of a bare repository the folder itself.
+/// share; of a bare repository the folder itself. A submodule is a repository of its
+/// own.
 pub fn main(dir: &Path) -> Option<PathBuf> {
+    let top = top(dir)?;
+    if !git_dir(&top.join(".git"))?.join("commondir").is_file() {
+        return fs::canonicalize(top).ok();
+    }
     let common = common_dir(dir)?;
     match common.file_name() {
         Some(name) if name == ".git" => common.parent().map(Path::to_owned),
@@ -57,19 +73,26 @@ pub fn worktrees(dir: &Path) -> Vec<PathBuf> {
     tops
 }
 
-/// Whether the repository around `dir` has a branch of this name.
-pub fn has_branch(dir: &Path, name: &str) -> bool {
-    let Some(common) = common_dir(dir) else { return false };
+/// Whether the repository around `dir` has a branch of this name. `None` if git keeps
+/// its refs in tables.
+pub fn has_branch(dir: &Path, name: &str) -> Option<bool> {
+    let Some(common) = common_dir(dir) else { return Some(false) };
+    if common.join("reftable").is_dir() {
+        return None;
+    }
     if common.join("refs").join("heads").join(name).is_file() {
-        return true;
+        return Some(true);
     }
     let packed = fs::read_to_string(common.join("packed-refs")).unwrap_or_default();
     let full = format!("refs/heads/{name}");
-    packed.lines().any(|line| line.split_once(' ').is_some_and(|(_, name)| name == full))
+    Some(packed.lines().any(|line| line.split_once(' ').is_some_and(|(_, name)| name == full)))
 }
 
 /// The folder that all worktrees of a repository share.
 fn common_dir(dir: &Path) -> Option<PathBuf> {
+    if dir.join("HEAD").is_file() && dir.join("objects").is_dir() {
+        return fs::canonicalize(dir).ok();
+    }
     let own = git_dir(&top(dir)?.join(".git"))?;
     let common = match fs::read_to_string(own.join("commondir")) {
         Ok(text) => own.join(text.trim_end()),

@@ -3,7 +3,11 @@
 //! `<config>/projects/<project>/memory`, where `<project>` is the path of the main
 //! checkout, so that all worktrees share one memory. `autoMemoryDirectory` in the
 //! user's settings, or in the local ones of the main checkout, puts it elsewhere.
-//! Settings that an administrator manages are not looked at.
+//! Settings that an administrator manages are not looked at. Those that are checked
+//! in count for the client where the folder is trusted, which is not ours to tell:
+//! they are an error.
+//!
+//! As client 2.1.330 does it.
 
 use std::ffi::OsString;
 use std::fs;
@@ -58,22 +62,33 @@ impl<'a> Client<'a> {
     /// The sentence to show, if it cannot be told which folder that is.
     pub fn memory(&self, dir: &Path) -> Result<PathBuf, String> {
         let main = checkout::main(dir).unwrap_or_else(|| dir.to_owned());
-        let local = main.join(".claude").join("settings.local.json");
-        for settings in [local, self.config.join("settings.json")] {
-            if let Some(folder) = self.auto_memory_directory(&settings)? {
-                return Ok(folder);
-            }
+        let [local, project] =
+            ["settings.local.json", "settings.json"].map(|name| main.join(".claude").join(name));
+        if let Some(folder) = self.auto_memory_directory(&local)? {
+            return Ok(folder);
         }
-        Ok(self.project(&main)?.join("memory"))
+        // At home it is the user's.
+        let user = self.config.join("settings.json");
+        if project != user
+            && let Some(folder) = self.auto_memory_directory(&project)?
+        {
+            return Err(format!(
+                "`{}` puts the memory in `{}`, which counts only for who trusts that: put it in \
+                 settings.local.json there, or name the folder of the memory",
+                project.display(),
+                folder.display()
+            ));
+        }
+        match self.auto_memory_directory(&user)? {
+            Some(folder) => Ok(folder),
+            None => Ok(self.config.join("projects").join(self.project(&main)).join("memory")),
+        }
     }
 
     /// The memory that the project at exactly this path has: older clients gave one
     /// to each worktree.
-    ///
-    /// # Errors
-    /// As for [`memory`](Self::memory).
-    pub fn own_memory(&self, top: &Path) -> Result<PathBuf, String> {
-        Ok(self.config.join("projects").join(self.name(top)?).join("memory"))
+    pub fn own_memory(&self, top: &Path) -> PathBuf {
+        self.config.join("projects").join(name(&top.to_string_lossy())).join("memory")
     }
 
     /// The memory folders that older clients left to worktrees of the repository
@@ -84,7 +99,7 @@ impl<'a> Client<'a> {
         let mut found: Vec<PathBuf> = checkout::worktrees(dir)
             .iter()
             .chain(worktrees)
-            .filter_map(|top| self.own_memory(top).ok())
+            .map(|top| self.own_memory(top))
             .collect();
         // The client's own worktrees lie in the main checkout.
         let start = format!("{}--claude-worktrees-", encoded(&main.to_string_lossy()));
@@ -100,35 +115,14 @@ impl<'a> Client<'a> {
         found
     }
 
-    fn project(&self, main: &Path) -> Result<PathBuf, String> {
-        let projects = self.config.join("projects");
-        if let Some(name) = set(self.env, "CLAUDE_CODE_PROJECT_DIR_NAME") {
-            return Ok(projects.join(name));
-        }
-        Ok(projects.join(self.name(main)?))
-    }
-
-    /// The name of a project's folder. Of a long path the client's hash is its own
-    /// matter: the folder that is there tells it.
-    fn name(&self, path: &Path) -> Result<String, String> {
-        let name = encoded(&path.to_string_lossy());
-        if name.len() <= NAME_MAX {
-            return Ok(name);
-        }
-        let start = format!("{}-", &name[..NAME_MAX]);
-        let entries = fs::read_dir(self.config.join("projects")).into_iter().flatten().flatten();
-        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-        let found: Vec<String> = names.filter(|name| name.starts_with(&start)).collect();
-        match &found[..] {
-            [only] => Ok(only.clone()),
-            _ => Err(format!(
-                "the path `{}` is so long that Claude Code names its folder by a hash, and {} \
-                 folders there begin so: set CLAUDE_CODE_PROJECT_DIR_NAME, or name the folder of \
-                 the memory",
-                path.display(),
-                found.len()
-            )),
-        }
+    /// The name of a project's folder. One that is given counts only beside a config
+    /// folder that is given, too.
+    fn project(&self, main: &Path) -> String {
+        let given = set(self.env, "CLAUDE_CONFIG_DIR")
+            .and_then(|_| set(self.env, "CLAUDE_CODE_PROJECT_DIR_NAME"))
+            .and_then(|name| name.into_string().ok())
+            .filter(|name| is_project_name(name));
+        given.unwrap_or_else(|| name(&main.to_string_lossy()))
     }
 
     fn auto_memory_directory(&self, settings: &Path) -> Result<Option<PathBuf>, String> {
@@ -152,6 +146,48 @@ impl<'a> Client<'a> {
             )))
         }
     }
+}
+
+/// The name of the folder of the project at a path. The client has the path in
+/// Unicode's composed form; here it is as the file system has it.
+fn name(path: &str) -> String {
+    let mut name = encoded(path);
+    if name.len() > NAME_MAX {
+        name.truncate(NAME_MAX);
+        name.push('-');
+        name.push_str(&base_36(hash(path).unsigned_abs()));
+    }
+    name
+}
+
+/// The client's hash of a text: over its UTF-16 units, as Java has it.
+fn hash(text: &str) -> i32 {
+    text.encode_utf16().fold(0, |hash: i32, unit| hash.wrapping_mul(31).wrapping_add(unit.into()))
+}
+
+fn base_36(mut number: u32) -> String {
+    let mut digits = Vec::new();
+    loop {
+        digits.push(char::from_digit(number % 36, 36).unwrap_or('0'));
+        number /= 36;
+        if number == 0 {
+            return digits.iter().rev().collect();
+        }
+    }
+}
+
+/// What the client takes for the name of a project's folder.
+fn is_project_name(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let device = |start: &str| {
+        let number = lower.strip_prefix(start).map(str::as_bytes);
+        matches!(number, Some([b'1'..=b'9']))
+    };
+    let reserved =
+        ["con", "prn", "aux", "nul"].contains(&&*lower) || device("com") || device("lpt");
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_' || c == b'-')
+        && !reserved
 }
 
 /// A path as the client makes a name of it.
@@ -186,5 +222,29 @@ mod tests {
         assert_eq!(encoded("/home/ada/my_app.v2"), "-home-ada-my-app-v2");
         assert_eq!(encoded("/ä/\u{1f600}"), "-----");
         assert_eq!(encoded("C:\\x"), "C--x");
+    }
+
+    #[test]
+    fn a_long_path_is_cut_and_gets_the_hash_that_the_client_gives_it() {
+        // Computed by the client's own function.
+        assert_eq!(name(&format!("/home/ada/{}", "x".repeat(190))).len(), 200);
+        for (path, end) in [
+            (format!("/home/ada/{}", "x".repeat(191)), "xxxxx-u3zu2i"),
+            (format!("/home/ada/{}end", "project/".repeat(40)), "rojec-g35ix3"),
+            (format!("/\u{e4}/\u{1f600}/{}", "\u{f6}".repeat(250)), "------taqiha"),
+        ] {
+            assert_eq!(&name(&path)[195..], end, "{path}");
+        }
+        assert_eq!((&*base_36(i32::MIN.unsigned_abs()), &*base_36(0)), ("zik0zk", "0"));
+    }
+
+    #[test]
+    fn a_project_has_the_name_that_is_given_only_where_the_client_takes_it() {
+        for name in ["mine", "A_b-9", "com", "com10", "lpt0", &"n".repeat(64)] {
+            assert!(is_project_name(name), "{name}");
+        }
+        for name in ["", "..", "a/b", "a.b", "\u{e4}", "CON", "Com1", "lpt9", &"n".repeat(65)] {
+            assert!(!is_project_name(name), "{name}");
+        }
     }
 }

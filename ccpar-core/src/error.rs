@@ -155,6 +155,11 @@ impl<T> Context<T> for io::Result<T> {
     }
 }
 
+/// Whether an error says that there is no such file, nor a folder that could hold it.
+pub(crate) fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
 /// A path as it may be printed: control characters are escaped, so that a file
 /// name cannot drive the reader's terminal.
 #[derive(Debug, Clone, Copy)]

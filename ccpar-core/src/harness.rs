@@ -32,6 +32,11 @@ impl Author {
     /// came from the session, so what they have not seen themselves, it has.
     pub const COMMAND: &str = "cli";
 
+    /// What its conflict copies are named after.
+    pub(crate) fn name(&self) -> &str {
+        self.branch.as_ref().or(self.session.as_ref()).map_or("ours", String::as_str)
+    }
+
     /// Who exactly holds what this author has seen, the nearest first.
     pub(crate) fn holders(&self) -> Vec<String> {
         let Some(session) = &self.session else {

@@ -12,6 +12,7 @@ mod installing;
 mod locking;
 mod merging;
 mod namespace_kills;
+mod namespace_traps;
 mod namespaces;
 mod readme;
 mod restoring;

@@ -138,3 +138,88 @@ fn discard() {
         verb(home, "start").ended(0, "forked");
     });
 }
+
+/// A note that both sides have changed in the same line, one that a folder stands in
+/// the place of, one that was removed here and changed there, and the other way round.
+fn in_conflict() -> Home {
+    let home = forked();
+    home.write("memory/feat-v/build.md", "ninja\n");
+    home.write("memory/build.md", "bazel\n");
+    home.write("memory/emit.md", "twice\n");
+    home.write("memory/feat-v/sub/deep.md", "deeper\n");
+    home.write("memory/feat-v/part", "no folder\n");
+    home.sh("mkdir memory/part").quiet();
+    home.write("memory/part/x.md", "x\n");
+    home
+}
+
+#[test]
+fn promote_and_update_with_conflicts() {
+    if !strace_works() {
+        return;
+    }
+    for (name, least) in [("promote", 30), ("update", 30)] {
+        let (before, whole) = (in_conflict(), in_conflict());
+        let told = verb(&whole, name).ended(1, "could not be merged");
+        assert!(told.stderr.contains("something of another kind"), "{told:?}");
+        let mark = |(name, _): &(String, String)| name != "./feat-v/.ccpar-namespace";
+        let sorted = |home: &Home| files(home).into_iter().filter(mark).collect::<Vec<_>>();
+        let (before, after) = (sorted(&before), sorted(&whole));
+        assert_eq!(after.iter().filter(|(name, _)| name.contains(".conflict-")).count(), 2);
+        killed_at_each(name, least, in_conflict, |home, context| {
+            for (name, text) in sorted(home).iter().filter(|(name, _)| !name.contains(".ccpar-")) {
+                let known = before.iter().chain(&after).any(|(n, t)| (n, t) == (name, text));
+                assert!(known, "{context}: `{name}` holds {text:?}");
+            }
+            // Each conflict is told, now or as one of before.
+            let again = verb(home, name);
+            assert_eq!(sorted(home), after, "{context}");
+            for copy in after.iter().filter(|(name, _)| name.contains(".conflict-")) {
+                let copy = copy.0.rsplit('/').next().unwrap();
+                assert!(again.stderr.contains(copy), "{context}: {again:?}");
+            }
+            assert!(again.code < 2, "{context}: {again:?}");
+            // The other way round nothing goes that is not settled.
+            let other = if name == "promote" { "update" } else { "promote" };
+            verb(home, other).ended(1, "waits for a conflict");
+        });
+    }
+}
+
+/// One more promote than its record has room for.
+fn full() -> Home {
+    let home = memory();
+    let large = "A line that is neither long nor short.\n".repeat(2000);
+    home.write("memory/large.md", &large);
+    verb(&home, "start").ended(0, "forked 5 files");
+    for n in 0..2 {
+        home.write("memory/feat-v/large.md", format!("{n}\n{large}"));
+        if n == 0 {
+            verb(&home, "promote").ended(0, "passed on to");
+        }
+    }
+    home
+}
+
+#[test]
+fn promote_that_writes_its_record_anew() {
+    if !strace_works() {
+        return;
+    }
+    let texts = |home: &Home| home.sh("ls -s .claude/ccpar/namespaces/*/texts-*").code == 0;
+    let whole = full();
+    verb(&whole, "promote").ended(0, "passed on to");
+    assert!(texts(&whole), "it was not written anew");
+    killed_at_each("promote", 15, full, |home, context| {
+        assert_eq!(verb(home, "promote").code, 0, "{context}");
+        let [own, shared] = ["memory/feat-v/large.md", "memory/large.md"].map(|n| home.text(n));
+        assert!(own == shared && own.starts_with("1\n"), "{context}");
+        verb(home, "promote").ended(0, "has all of it");
+        home.write("memory/feat-v/build.md", "make all\n");
+        home.write("memory/news.md", "news\n");
+        verb(home, "promote").ended(0, "1 file");
+        verb(home, "update").ended(0, "1 file");
+        verb(home, "discard").ended(0, "is discarded");
+        home.sh("ls .claude/ccpar/namespaces/*").ended(2, "");
+    });
+}

@@ -5,12 +5,12 @@ use serde_json::Value;
 use crate::support::{Home, Ran, run, there_is};
 
 /// A repository with a worktree on `feat/voice`, and a memory of two notes.
-struct Project {
-    home: Home,
+pub(crate) struct Project {
+    pub(crate) home: Home,
 }
 
 impl Project {
-    fn new() -> Option<Project> {
+    pub(crate) fn new() -> Option<Project> {
         if !there_is("git") {
             return None;
         }
@@ -29,7 +29,7 @@ impl Project {
     }
 
     /// The memory of the main checkout, from the home.
-    fn memory(&self) -> String {
+    pub(crate) fn memory(&self) -> String {
         let app = self.home.path("app").canonicalize().unwrap();
         let name: String = app
             .to_str()
@@ -40,26 +40,26 @@ impl Project {
         format!(".claude/projects/{name}/memory")
     }
 
-    fn own(&self, name: &str) -> String {
+    pub(crate) fn own(&self, name: &str) -> String {
         format!("{}/feat-voice/{name}", self.memory())
     }
 
-    fn shared(&self, name: &str) -> String {
+    pub(crate) fn shared(&self, name: &str) -> String {
         format!("{}/{name}", self.memory())
     }
 
     /// `ccpar namespace` with these words, in the worktree.
-    fn namespace(&self, words: &[&str]) -> Ran {
+    pub(crate) fn namespace(&self, words: &[&str]) -> Ran {
         self.namespace_in("wt", words)
     }
 
-    fn namespace_in(&self, folder: &str, words: &[&str]) -> Ran {
+    pub(crate) fn namespace_in(&self, folder: &str, words: &[&str]) -> Ran {
         let mut command = self.home.command(crate::support::CCPAR);
         command.current_dir(self.home.path(folder)).arg("namespace").args(words);
         run(&mut command, b"")
     }
 
-    fn append(&self, name: &str, line: &str) {
+    pub(crate) fn append(&self, name: &str, line: &str) {
         let text = std::fs::read_to_string(self.home.path(name)).unwrap_or_default();
         self.home.write(name, format!("{text}{line}\n"));
     }
@@ -148,8 +148,9 @@ fn the_environment_and_the_settings_say_where_the_memory_is() {
     let config = own.to_str().unwrap();
     let inner = project.memory().replace(".claude", "config");
     assert_eq!(path(&[("CLAUDE_CONFIG_DIR", config)]), at(&inner));
-    let name = [("CLAUDE_CODE_PROJECT_DIR_NAME", "mine")];
-    assert_eq!(path(&name), at(".claude/projects/mine/memory"));
+    let name = ("CLAUDE_CODE_PROJECT_DIR_NAME", "mine");
+    assert_eq!(path(&[name, ("CLAUDE_CONFIG_DIR", config)]), at("config/projects/mine/memory"));
+    assert_eq!(path(&[name]), at(&project.memory()), "alone it is none, for the client too");
     project.home.write(".claude/settings.json", "{\"autoMemoryDirectory\": \"~/users\"}");
     assert_eq!(path(&[]), at("users"));
     project.home.sh("mkdir -p app/.claude wt/.claude").quiet();
@@ -158,29 +159,22 @@ fn the_environment_and_the_settings_say_where_the_memory_is() {
     assert_eq!(path(&[]), at("users"), "the main checkout's settings count");
     project.home.write("app/.claude/settings.local.json", &local);
     assert_eq!(path(&[]), at("local"));
+    project.home.write("app/.claude/settings.local.json", "{}");
+    project.home.write("app/.claude/settings.json", "{\"autoMemoryDirectory\": \"/x\"}");
+    project.namespace(&["path"]).ended(2, "settings.json` puts the memory in `/x`, which counts");
     project.home.write("app/.claude/settings.local.json", "{");
     project.namespace(&["path"]).ended(2, "settings.local.json`: ");
 }
 
 #[test]
-fn of_a_long_path_the_folder_that_is_there_tells_the_name() {
+fn a_long_path_is_cut_and_its_hash_tells_the_rest() {
     let Some(project) = Project::new() else { return };
     let long = format!("{}/{}", "d".repeat(120), "e".repeat(120));
     project.home.sh(&format!("mkdir -p {long} && git init -q {long}")).quiet();
-    project.namespace_in(&long, &["path", "x"]).ended(2, "0 folders there begin so");
-    let encoded: String = project
-        .home
-        .path(&long)
-        .canonicalize()
-        .unwrap()
-        .to_string_lossy()
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-        .collect();
-    let folder = format!(".claude/projects/{}-1a2b3c", &encoded[..200]);
-    project.home.sh(&format!("mkdir -p {folder}")).quiet();
     let path = project.namespace_in(&long, &["path", "x"]).quiet();
-    assert!(path.trim().ends_with(&format!("{folder}/memory/x")), "{path}");
+    let name = path.trim().strip_suffix("/memory/x").and_then(|path| path.rsplit('/').next());
+    let (start, hash) = name.and_then(|name| name.rsplit_once('-')).unwrap();
+    assert!(start.len() == 200 && start.ends_with("eee") && !hash.is_empty(), "{path}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::log::format_of;
 use super::{FORMAT, History, Version};
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Context as _, Error, Result, is_missing};
 use crate::{layout, sys};
 
 /// The line that opens a log.
@@ -123,14 +123,7 @@ impl History {
         let line = match File::open(&path).and_then(|file| first_line(&file)) {
             Ok(Some(line)) => line,
             Ok(None) => return Ok(None),
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-                ) =>
-            {
-                return Ok(None);
-            }
+            Err(error) if is_missing(&error) => return Ok(None),
             Err(error) => return Err(error).context("read", &path),
         };
         let damaged =

@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Namespace;
-use super::folder::{MARKER, is_none_of_it};
+use super::folder::{MARKER, is_namespace, is_none_of_it};
 use super::pass::text_of;
 use super::record::{Record, gone};
+use super::start::staged;
 use crate::error::{Context as _, Result};
 use crate::harness::Harness;
 use crate::layout;
@@ -33,15 +34,20 @@ impl Namespace {
         let dir = layout::namespace_dir(harness.root(), self.shared(), self.branch());
         let mut discarded = Discarded::default();
         let Some(mut record) = Record::load(&dir)? else { return Ok(discarded) };
-        if self.exists() {
+        // Its marker goes last: then all the rest is done.
+        let is_emptied = record.discarding && !is_namespace(self.folder());
+        if !is_emptied && self.exists()? {
             if !record.discarding {
                 record.set_discarding()?;
             }
             discarded.empty(harness, self.folder(), self.shared())?;
-            // It goes last: without it, these would be notes of the shared folder.
+            // Without it, these would be notes of the shared folder.
             let marker = self.folder().join(MARKER);
             gone(fs::remove_file(&marker)).context("remove", &marker)?;
         }
+        // What a start that was cut off has left.
+        let staged = staged(self.folder());
+        gone(fs::remove_dir_all(&staged)).context("remove", &staged)?;
         if discarded.left.is_empty() {
             // Somebody may have put something there just now.
             let _ = fs::remove_dir(self.folder());
@@ -62,7 +68,7 @@ impl Discarded {
                 continue;
             }
             if kind.is_dir() {
-                if is_none_of_it(&name.to_string_lossy()) || path.join(MARKER).exists() {
+                if is_none_of_it(&name.to_string_lossy()) || is_namespace(&path) {
                     self.left.push(path);
                     continue;
                 }

@@ -1,6 +1,6 @@
 //! What of a folder belongs to its namespaces.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirEntry};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -36,12 +36,20 @@ impl std::fmt::Display for Why {
     }
 }
 
+/// A text that did not merge, beside the file that it was for.
+#[derive(Debug)]
+pub(super) struct Copy {
+    /// Who had written it, as its name has it.
+    pub(super) who: String,
+    pub(super) path: PathBuf,
+}
+
 /// The files of a folder, by their paths within it, with `/` between the parts.
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
     pub(crate) files: BTreeSet<String>,
-    /// Which of them have a conflict copy beside them.
-    pub(super) in_conflict: BTreeSet<String>,
+    /// The conflict copies of a file.
+    pub(super) copies: BTreeMap<String, Vec<Copy>>,
     pub(super) left_out: Vec<(PathBuf, Why)>,
 }
 
@@ -78,13 +86,14 @@ impl Listing {
         }
         let inner = format!("{within}{name}");
         if kind.is_dir() {
-            if path.join(MARKER).exists() {
+            if is_namespace(&path) {
                 return Ok(());
             }
             return self.add(top, &path, &format!("{inner}/"));
         }
-        if let Some(of) = copy_of(name) {
-            self.in_conflict.insert(format!("{within}{of}"));
+        if let Some((of, who)) = copy_of(name) {
+            let copy = Copy { who: who.to_owned(), path };
+            self.copies.entry(format!("{within}{of}")).or_default().push(copy);
             return Ok(());
         }
         let leads_to = if kind.is_symlink() { fs::metadata(&path).ok() } else { None };
@@ -121,16 +130,17 @@ pub(super) fn is_none_of_it(name: &str) -> bool {
     ours || name.starts_with(".ccpar-") || [".git", ".consolidate-lock"].contains(&name)
 }
 
-/// Whose conflict copy a file of this name is.
-fn copy_of(name: &str) -> Option<&str> {
+/// Of what file one of this name is the conflict copy, and whose.
+fn copy_of(name: &str) -> Option<(&str, &str)> {
     let (of, mark) = name.rsplit_once(".conflict-")?;
-    let hash = mark.rsplit('-').next()?;
+    let (who, hash) = mark.rsplit_once('-')?;
     let is_hash = hash.len() == 8 && hash.bytes().all(|c| c.is_ascii_hexdigit());
-    (is_hash && !of.is_empty()).then_some(of)
+    (is_hash && !of.is_empty()).then_some((of, who))
 }
 
 /// The first part of a file's path within a folder, or the file, that something of
-/// another kind stands in the place of.
+/// another kind stands in the place of: a link to a folder, or a namespace, is no
+/// folder of this one.
 pub(super) fn blocked(folder: &Path, name: &str) -> Option<PathBuf> {
     let path = folder.join(name);
     if path.is_dir() {
@@ -138,7 +148,16 @@ pub(super) fn blocked(folder: &Path, name: &str) -> Option<PathBuf> {
     }
     let within = |path: &&Path| *path != folder && path.starts_with(folder);
     let parents: Vec<&Path> = path.ancestors().skip(1).take_while(within).collect();
-    parents.into_iter().rev().find(|parent| parent.exists() && !parent.is_dir()).map(Path::to_owned)
+    let stands = |parent: &&Path| match fs::symlink_metadata(parent) {
+        Ok(found) => !found.is_dir() || is_namespace(parent),
+        Err(_) => false,
+    };
+    parents.into_iter().rev().find(stands).map(Path::to_owned)
+}
+
+/// Whether a folder is one of a namespace.
+pub(super) fn is_namespace(folder: &Path) -> bool {
+    folder.join(MARKER).exists()
 }
 
 #[cfg(test)]
@@ -147,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_conflict_copy_is_known_by_the_end_of_its_name() {
-        assert_eq!(copy_of("a.md.conflict-feat-x-01234567"), Some("a.md"));
+        assert_eq!(copy_of("a.md.conflict-feat-x-01234567"), Some(("a.md", "feat-x")));
         for name in ["a.md", "a.conflict-notes.md", ".conflict-x-01234567", "a.conflict-0123456"] {
             assert_eq!(copy_of(name), None, "{name}");
         }

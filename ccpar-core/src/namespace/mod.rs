@@ -45,6 +45,7 @@
 mod discard;
 mod folder;
 mod pass;
+mod promote;
 mod record;
 mod rescue;
 mod start;
@@ -55,7 +56,7 @@ use std::path::{Path, PathBuf};
 
 use camino::Utf8Path;
 
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Context as _, Error, Result, is_missing};
 use crate::harness::Harness;
 use crate::layout;
 use crate::lock::{Lock, Mode};
@@ -73,6 +74,7 @@ pub use start::{Fork, Started};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Namespace {
     header: Header,
+    may_be_empty: bool,
 }
 
 impl Namespace {
@@ -81,7 +83,7 @@ impl Namespace {
         let shared = harness.file(shared).real_path()?;
         let dir = layout::namespace_dir(harness.root(), &shared, branch);
         let record = Record::load(&dir)?.filter(|record| record.ready || record.discarding);
-        Ok(record.map(|record| Namespace { header: record.header }))
+        Ok(record.map(|record| Namespace::new(record.header)))
     }
 
     /// All namespaces that this root knows, by folder and branch; and what is wrong
@@ -98,7 +100,7 @@ impl Namespace {
             let name = entry.context("list", &dir)?.file_name();
             let Some(name) = name.to_str() else { continue };
             match Record::load(&dir.join(name)) {
-                Ok(Some(record)) => all.push(Namespace { header: record.header }),
+                Ok(Some(record)) => all.push(Namespace::new(record.header)),
                 Ok(None) => {}
                 Err(problem) => problems.push(problem),
             }
@@ -110,6 +112,17 @@ impl Namespace {
             by(one).cmp(&by(other))
         });
         Ok((all, problems))
+    }
+
+    fn new(header: Header) -> Namespace {
+        Namespace { header, may_be_empty: false }
+    }
+
+    /// Takes a folder without a file for one from which all were removed, on purpose.
+    /// Without this it is refused: it is more often one that got lost.
+    #[must_use]
+    pub fn even_if_empty(self) -> Namespace {
+        Namespace { may_be_empty: true, ..self }
     }
 
     /// Who it is.
@@ -133,8 +146,30 @@ impl Namespace {
     }
 
     /// Whether its folder is there.
-    pub fn exists(&self) -> bool {
-        self.folder().join(folder::MARKER).exists()
+    ///
+    /// # Errors
+    /// If that cannot be told, or if what is there has lost the file that marks it: it
+    /// would look like notes of the shared folder, or like one that is gone.
+    pub fn exists(&self) -> Result<bool> {
+        let (folder, marker) = (self.folder(), self.folder().join(folder::MARKER));
+        match fs::symlink_metadata(&marker) {
+            Ok(_) => return Ok(true),
+            Err(error) if !is_missing(&error) => return Err(error).context("examine", &marker),
+            Err(_) => {}
+        }
+        match fs::read_dir(folder).map(|mut entries| entries.next().is_none()) {
+            Ok(true) => Ok(false),
+            Err(error) if is_missing(&error) => Ok(false),
+            Err(error) => Err(error).context("list", folder),
+            Ok(false) => Err(Error::Target {
+                path: folder.to_owned(),
+                problem: format!(
+                    "has lost its `{0}`, which marks it as a namespace: make an empty file of \
+                     that name there, or move the folder away",
+                    folder::MARKER
+                ),
+            }),
+        }
     }
 
     /// The sub-folders of a shared folder that are namespaces, whichever root knows
@@ -148,7 +183,9 @@ impl Namespace {
         let mut folders = Vec::new();
         for entry in entries {
             let path = entry.context("list", shared)?.path();
-            folders.extend(path.join(folder::MARKER).exists().then_some(path));
+            let left_over =
+                path.file_name().is_some_and(|name| folder::is_none_of_it(&name.to_string_lossy()));
+            folders.extend((!left_over && folder::is_namespace(&path)).then_some(path));
         }
         folders.sort_unstable();
         Ok(folders)
@@ -170,26 +207,29 @@ impl Namespace {
                 Err(refuse("is half discarded: discard it again, or start anew"))
             }
             // Everything would look deleted.
-            Some(_) if !self.exists() => {
-                Err(refuse("is the folder of a namespace, and is gone: discard it, or start anew"))
-            }
+            Some(record) if !self.exists()? => Err(refuse(if record.ready {
+                "is the folder of a namespace, and is gone: discard it, or start anew"
+            } else {
+                "is a namespace whose start was cut off: discard it, or start it again"
+            })),
             Some(record) => Ok(record),
         }
     }
 
-    /// Its files. None at all would mean that every note is to be deleted.
-    fn listing(&self, record: &Record) -> Result<Listing> {
-        let listing = Listing::of(self.folder())?;
-        if listing.files.is_empty()
-            && listing.left_out.is_empty()
-            && record.paths().next().is_some()
-        {
-            return Err(Error::Target {
-                path: self.folder().to_owned(),
-                problem: "holds no file any more, which would delete every one of the shared \
-                          folder: put one back, or discard the namespace"
-                    .to_owned(),
-            });
+    /// The files of one side. None at all would mean that every note of the other is
+    /// to be deleted.
+    fn listing(&self, record: &Record, folder: &Path) -> Result<Listing> {
+        let listing = Listing::of(folder)?;
+        let is_empty = listing.files.is_empty() && listing.left_out.is_empty();
+        if is_empty && !self.may_be_empty && record.paths().next().is_some() {
+            let problem = if folder == self.folder() {
+                "holds no file any more, which would delete every one of the shared folder: put \
+                 one back, discard the namespace, or promote it `--even-if-empty`"
+            } else {
+                "holds no file any more, which would delete every one of the namespace: put one \
+                 back, or update `--even-if-empty`"
+            };
+            return Err(Error::Target { path: folder.to_owned(), problem: problem.to_owned() });
         }
         Ok(listing)
     }

@@ -1,16 +1,13 @@
-//! What became of a base on one side, passed on to the other.
+//! What became of a base on one side, passed on to the other: one file.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Namespace;
-use super::folder::{Listing, Why, blocked};
-use super::record::{Intent, Into, Record};
-use crate::atomic::Durability;
+use super::folder::{Listing, Why, blocked, is_namespace};
 use crate::diff::{Sign, hunks};
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Context as _, Error, Result, is_missing};
 use crate::harness::Harness;
 use crate::history::Version;
 use crate::layout;
@@ -40,7 +37,8 @@ pub enum Action {
     /// Something of another kind stands in its place: the text is in a conflict
     /// copy.
     Blocked,
-    /// A conflict copy lies beside it here: it waits until that is settled.
+    /// A conflict copy lies beside it on the side that it comes from: it waits until
+    /// that is settled.
     Wait,
 }
 
@@ -64,7 +62,7 @@ pub struct Change {
     pub lines: (usize, usize),
     /// In how many places the texts did not merge.
     pub regions: usize,
-    /// The conflict copy, once there is one.
+    /// The conflict copy, once there is one; that which it waits for.
     pub copy: Option<PathBuf>,
 }
 
@@ -74,6 +72,8 @@ pub struct Change {
 pub struct Passed {
     /// What is done, by file; those with nothing to do are not among them.
     pub changes: Vec<Change>,
+    /// Conflict copies of before that lie there still, by the same author.
+    pub open: Vec<PathBuf>,
     /// What is not looked at.
     pub left_out: Vec<(PathBuf, Why)>,
     /// Why a file was left as it is.
@@ -236,199 +236,23 @@ impl Pass<'_> {
         change: Change,
     ) -> Result<Change> {
         let stands = blocked(folder, self.path).unwrap_or_else(|| folder.join(self.path));
-        let author = harness.author();
-        let who = author.branch.as_ref().or(author.session.as_ref());
         let hash = Version::of(from).to_string();
         let flat = self.path.replace('/', "-");
-        let who = who.map_or("ours", String::as_str);
-        let copy = stands.with_file_name(layout::conflict_name(Path::new(&flat), who, &hash));
+        let name = layout::conflict_name(Path::new(&flat), harness.author().name(), &hash);
+        let copy = stands.with_file_name(name);
         if !copy.exists() {
             let _ = harness.file(&copy).merge_in(&Base::Version(Version::ABSENT), from)?;
         }
         Ok(Change { copy: Some(copy), regions: 1, ..change })
     }
 
-    fn change(&self, action: Action, version: Version, lines: (usize, usize)) -> Change {
+    pub(super) fn change(&self, action: Action, version: Version, lines: (usize, usize)) -> Change {
         let regions = usize::from(action == Action::Blocked);
         Change { path: self.path.to_owned(), action, version, lines, regions, copy: None }
     }
 }
 
-impl Namespace {
-    /// Passes on to the shared folder what was added, changed and removed here.
-    ///
-    /// A removal is passed on where the shared folder left the file alone. What is
-    /// changed on both sides is merged; what does not merge is kept on both, and
-    /// told. Again, or after a crash, it goes on with what is left to do.
-    ///
-    /// # Errors
-    /// Of a single file: they are told with the rest, which is done.
-    pub fn promote(&self, harness: &Harness) -> Result<Passed> {
-        self.pass_all(harness, Into::Shared)
-    }
-
-    /// What [`promote`](Self::promote) would do now. Nothing is written.
-    pub fn plan_promote(&self, harness: &Harness) -> Result<Passed> {
-        self.plan_all(harness, Into::Shared)
-    }
-
-    /// Passes on to the namespace what the shared folder has learned since the fork.
-    /// What does not merge stays here as it is, with the shared folder's text in a
-    /// conflict copy; a promote of that file waits until the copy is gone.
-    ///
-    /// # Errors
-    /// As for [`promote`](Self::promote).
-    pub fn update(&self, harness: &Harness) -> Result<Passed> {
-        self.pass_all(harness, Into::Namespace)
-    }
-
-    /// What [`update`](Self::update) would do now. Nothing is written.
-    pub fn plan_update(&self, harness: &Harness) -> Result<Passed> {
-        self.plan_all(harness, Into::Namespace)
-    }
-
-    /// The files that changed since the fork, on either side.
-    pub fn compare(&self, harness: &Harness) -> Result<Vec<Compared>> {
-        let record = self.load(harness)?;
-        let ours = Listing::of(self.folder())?;
-        let theirs = Listing::of(self.shared())?;
-        let mut names: BTreeSet<&String> = record.paths().collect();
-        names.extend(ours.files.iter().chain(&theirs.files));
-        names.retain(|name| !ours.leaves_out(name) && !theirs.leaves_out(name));
-        let mut compared = Vec::new();
-        for path in names {
-            let base = record.base(path);
-            let ours = text_of(&self.folder().join(path))?;
-            let theirs = text_of(&self.shared().join(path))?;
-            let is_base = |text: &Option<Vec<u8>>| version(text.as_deref()) == base;
-            if !is_base(&ours) || !is_base(&theirs) {
-                let base = if base.is_absent() { None } else { Some(record.text(path)?) };
-                compared.push(Compared { path: path.clone(), base, ours, theirs });
-            }
-        }
-        Ok(compared)
-    }
-
-    fn plan_all(&self, harness: &Harness, into: Into) -> Result<Passed> {
-        let record = self.load(harness)?;
-        let (todo, mut passed) = self.todo(&record, into)?;
-        let mut removed = BTreeSet::new();
-        for Todo { path, from } in &todo {
-            let looked = base_of(&record, path).and_then(|base| {
-                let pass = Pass { path, base: base.as_deref(), from: from.as_deref() };
-                pass.look(harness, self.side(into), &removed)
-            });
-            if let Ok(Some(Change { action: Action::Remove, .. })) = &looked {
-                removed.insert(path.clone());
-            }
-            passed.take(looked);
-        }
-        Ok(passed)
-    }
-
-    fn pass_all(&self, harness: &Harness, into: Into) -> Result<Passed> {
-        let _lock = self.lock(harness)?;
-        let mut record = self.load(harness)?;
-        self.recover(harness, &mut record)?;
-        let (todo, mut passed) = self.todo(&record, into)?;
-        let to = self.side(into);
-        for Todo { path, from } in &todo {
-            passed.take(pass_one(harness, &mut record, to, into, path, from.as_deref()));
-        }
-        if harness.durability() == Durability::Disk && !todo.is_empty() {
-            record.sync()?;
-        }
-        Ok(passed)
-    }
-
-    /// What changed on one side since it was last passed on. What was removed comes
-    /// first: a file may stand where a folder stood.
-    fn todo(&self, record: &Record, into: Into) -> Result<(Vec<Todo>, Passed)> {
-        let (from, listing) = match into {
-            Into::Shared => (self.folder(), self.listing(record)?),
-            Into::Namespace => (self.shared(), Listing::of(self.shared())?),
-        };
-        let mut names: BTreeSet<&String> = record.paths().collect();
-        names.extend(&listing.files);
-        let (mut todo, mut passed) = (Vec::new(), Passed::default());
-        for path in names {
-            let text = if listing.files.contains(path) {
-                text_of(&from.join(path))
-            } else if listing.leaves_out(path) {
-                continue;
-            } else {
-                Ok(None)
-            };
-            match text {
-                Err(problem) => passed.problems.push(problem),
-                Ok(text) if version(text.as_deref()) == record.base(path) => {}
-                Ok(_) if into == Into::Shared && listing.in_conflict.contains(path) => {
-                    let pass = Pass { path, base: None, from: None };
-                    passed.changes.push(pass.change(Action::Wait, record.base(path), (0, 0)));
-                }
-                Ok(from) => todo.push(Todo { path: path.clone(), from }),
-            }
-        }
-        todo.sort_by_key(|todo| todo.from.is_some());
-        passed.left_out = listing.left_out;
-        Ok((todo, passed))
-    }
-
-    /// Whether what a crash interrupted had arrived. If so, it is not passed on
-    /// again: somebody may have taken it out since.
-    fn recover(&self, harness: &Harness, record: &mut Record) -> Result<()> {
-        let Some(Intent { path, version, after, into }) = record.intent.clone() else {
-            return Ok(());
-        };
-        let to = self.side(into);
-        let file = harness.file(to.join(&path));
-        if blocked(to, &path).is_some() || !file.has_taken_in(version, after)? {
-            return Ok(());
-        }
-        let text = if version.is_absent() { None } else { file.history()?.get(version)? };
-        if text.is_some() || version.is_absent() {
-            record.set_base(&path, text.as_deref())?;
-        }
-        Ok(())
-    }
-
-    fn side(&self, into: Into) -> &Path {
-        match into {
-            Into::Shared => self.shared(),
-            Into::Namespace => self.folder(),
-        }
-    }
-}
-
-/// A file that changed on one side, and its text there.
-struct Todo {
-    path: String,
-    from: Option<Vec<u8>>,
-}
-
-fn pass_one(
-    harness: &Harness,
-    record: &mut Record,
-    to: &Path,
-    into: Into,
-    path: &str,
-    from: Option<&[u8]>,
-) -> Result<Option<Change>> {
-    let base = base_of(record, path)?;
-    let pass = Pass { path, base: base.as_deref(), from };
-    let newest = harness.file(to.join(path)).history().and_then(|history| history.newest());
-    let after = newest.ok().flatten().map_or(0, |newest| newest.n);
-    record.intend(Intent { path: path.to_owned(), version: version(from), after, into })?;
-    let change = pass.carry_out(harness, to)?;
-    record.set_base(path, from)?;
-    Ok(change)
-}
-
-fn base_of(record: &Record, path: &str) -> Result<Option<Vec<u8>>> {
-    if record.base(path).is_absent() { Ok(None) } else { record.text(path).map(Some) }
-}
-
-fn version(text: Option<&[u8]>) -> Version {
+pub(super) fn version(text: Option<&[u8]>) -> Version {
     text.map_or(Version::ABSENT, Version::of)
 }
 
@@ -436,16 +260,7 @@ fn version(text: Option<&[u8]>) -> Version {
 pub(super) fn text_of(path: &Path) -> Result<Option<Vec<u8>>> {
     match fs::read(path) {
         Ok(text) => Ok(Some(text)),
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound
-                    | io::ErrorKind::NotADirectory
-                    | io::ErrorKind::IsADirectory
-            ) =>
-        {
-            Ok(None)
-        }
+        Err(error) if is_missing(&error) || error.kind() == io::ErrorKind::IsADirectory => Ok(None),
         Err(error) => Err(error).context("read", path),
     }
 }
@@ -463,12 +278,15 @@ fn lines(old: &[u8], new: &[u8]) -> (usize, usize) {
 fn gives_way(folder: &Path, stands: &Path, removed: &BTreeSet<String>) -> bool {
     let Ok(within) = stands.strip_prefix(folder) else { return false };
     let within = within.to_string_lossy();
-    if !stands.is_dir() {
+    if is_namespace(stands) {
+        return false;
+    }
+    if !stands.is_dir() || stands.is_symlink() {
         return removed.contains(&*within);
     }
     let all_go = |listing: Listing| {
         listing.left_out.is_empty()
-            && listing.in_conflict.is_empty()
+            && listing.copies.is_empty()
             && listing.files.iter().all(|path| removed.contains(&format!("{within}/{path}")))
     };
     !removed.is_empty() && Listing::of(stands).is_ok_and(all_go)

@@ -4,6 +4,7 @@
 //! <root>/namespaces/<branch>-<key>/
 //!   log.jsonl   who it is, then one line per change, appended
 //!   texts       the bases, one behind the other
+//!   texts-<n>   the same, since they were written anew: the first line says so
 //! ```
 //!
 //! ```text
@@ -19,20 +20,29 @@
 //! base follows it, a crash came in between: whether the text had arrived is told by
 //! the history of the file that it was for. A last line without its newline is cut
 //! off before anything is appended. Fields that a reader does not know are ignored.
+//!
+//! What no longer holds is dropped when it is more than what does: all is written
+//! anew beside the old, and a rename of the log puts it in place. The texts before
+//! that stay until the next time, for who reads without a lock.
+
+mod compact;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Context as _, Error, Result};
+use crate::atomic::Durability;
+use crate::error::{Context as _, Error, Result, Shown, is_missing};
 use crate::history::Version;
 use crate::sys;
 
 const FORMAT: u64 = 1;
+
+const LOG: &str = "log.jsonl";
 
 /// Who a namespace is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +62,22 @@ pub struct Header {
     pub checkout: Option<PathBuf>,
     /// When, in milliseconds since 1970.
     pub started: u64,
+    /// In which file the texts are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) texts: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+impl Header {
+    fn line(&self) -> Vec<u8> {
+        let mut line = serde_json::to_vec(self).expect("paths were made of text");
+        line.push(b'\n');
+        line
+    }
 }
 
 /// Which side a text is passed on to.
@@ -60,6 +86,15 @@ pub struct Header {
 pub(super) enum Into {
     Shared,
     Namespace,
+}
+
+impl Into {
+    pub(super) fn other(self) -> Into {
+        match self {
+            Into::Shared => Into::Namespace,
+            Into::Namespace => Into::Shared,
+        }
+    }
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -106,6 +141,8 @@ pub(super) struct Intent {
 #[derive(Debug)]
 pub(super) struct Record {
     dir: Utf8PathBuf,
+    /// The name of the log, which another has while it is written anew.
+    log: &'static str,
     pub(super) header: Header,
     bases: BTreeMap<String, Kept>,
     pub(super) intent: Option<Intent>,
@@ -113,34 +150,31 @@ pub(super) struct Record {
     pub(super) discarding: bool,
     /// Where the last whole line ends.
     whole: u64,
+    /// How many lines follow the first.
+    lines: usize,
 }
 
 impl Record {
     fn new(dir: &Utf8Path, header: Header) -> Record {
         Record {
             dir: dir.to_owned(),
+            log: LOG,
             header,
             bases: BTreeMap::new(),
             intent: None,
             ready: false,
             discarding: false,
             whole: 0,
+            lines: 0,
         }
     }
 
     /// Reads a record; `None` if there is none, or none that had got anywhere.
     pub(super) fn load(dir: &Utf8Path) -> Result<Option<Record>> {
-        let path = dir.join("log.jsonl");
+        let path = dir.join(LOG);
         let text = match fs::read(&path) {
             Ok(text) => text,
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-                ) =>
-            {
-                return Ok(None);
-            }
+            Err(error) if is_missing(&error) => return Ok(None),
             Err(error) => return Err(error).context("read", &path),
         };
         let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
@@ -149,9 +183,17 @@ impl Record {
             let path = path.clone().into();
             Error::Record { path, line, problem }
         };
+        let unreadable = |line: u64, folder: Option<&Path>, why: &serde_json::Error| {
+            let folder = folder.map_or("FOLDER".into(), |folder| Shown(folder).to_string());
+            let problem = format!(
+                "{why}; save the notes with `ccpar namespace promote --from {folder}`, then \
+                 remove `{dir}`, which forgets the namespace"
+            );
+            broken(line, problem)
+        };
         let Some(first) = lines.next() else { return Ok(None) };
         let header: Header =
-            serde_json::from_slice(first).map_err(|error| broken(1, error.to_string()))?;
+            serde_json::from_slice(first).map_err(|error| unreadable(1, None, &error))?;
         if header.format > FORMAT {
             let problem = format!(
                 "the namespace has format {}, and this ccpar knows formats up to {FORMAT}: use the \
@@ -162,8 +204,8 @@ impl Record {
         }
         let mut record = Record { whole: whole as u64, ..Record::new(dir, header) };
         for (line, number) in lines.zip(2..) {
-            let line =
-                serde_json::from_slice(line).map_err(|error| broken(number, error.to_string()))?;
+            let line = serde_json::from_slice(line)
+                .map_err(|error| unreadable(number, Some(&record.header.folder), &error))?;
             record.take(line);
         }
         Ok(Some(record))
@@ -175,13 +217,12 @@ impl Record {
         sys::create_private_dir_all(dir.as_std_path(), root.as_std_path())
             .context("create", dir)?;
         let mut record = Record::new(dir, header);
-        let mut line = serde_json::to_vec(&record.header).expect("paths were made of text");
-        line.push(b'\n');
-        record.append(&line)?;
+        record.append(&record.header.line())?;
         Ok(record)
     }
 
     fn take(&mut self, line: Line) {
+        self.lines += 1;
         self.ready |= line.ready;
         self.discarding |= line.discarding;
         let Some(path) = line.path else { return };
@@ -213,7 +254,7 @@ impl Record {
     /// The text of a file's base.
     pub(super) fn text(&self, path: &str) -> Result<Vec<u8>> {
         let Some(kept) = self.bases.get(path) else { return Ok(Vec::new()) };
-        let texts = self.dir.join("texts");
+        let texts = self.texts();
         let file = File::open(&texts).context("read", &texts)?;
         let text = sys::read_range(&file, kept.at..kept.at + kept.len).context("read", &texts)?;
         if Version::of(&text) == kept.version {
@@ -223,15 +264,20 @@ impl Record {
         Err(Error::Record { path: texts.into(), line: 0, problem })
     }
 
-    /// Notes the base of many files at once.
+    fn texts(&self) -> Utf8PathBuf {
+        texts(&self.dir, self.header.texts)
+    }
+
+    /// Notes the base of many files at once. No line says what a power loss takes.
     pub(super) fn set_bases<'a>(
         &mut self,
+        durability: Durability,
         texts: impl IntoIterator<Item = Result<(String, std::borrow::Cow<'a, [u8]>)>>,
     ) -> Result<()> {
-        let path = self.dir.join("texts");
-        let file = sys::open_private(path.as_std_path(), true).context("open", &path)?;
-        let mut at = file.metadata().context("examine", &path)?.len();
-        let mut file = io::BufWriter::with_capacity(1 << 16, file);
+        let path = self.texts();
+        let own = sys::open_private(path.as_std_path(), true).context("open", &path)?;
+        let mut at = own.metadata().context("examine", &path)?.len();
+        let mut file = io::BufWriter::with_capacity(1 << 16, &own);
         let mut lines = Vec::new();
         let mut taken = Vec::new();
         for text in texts {
@@ -250,6 +296,9 @@ impl Record {
             taken.push(line);
         }
         file.flush().context("write", &path)?;
+        if durability == Durability::Disk {
+            sys::sync(&own).context("sync", &path)?;
+        }
         self.append(&lines)?;
         for line in taken {
             self.take(line);
@@ -258,9 +307,14 @@ impl Record {
     }
 
     /// Notes the base of a file; `None`: it has none any more.
-    pub(super) fn set_base(&mut self, path: &str, text: Option<&[u8]>) -> Result<()> {
+    pub(super) fn set_base(
+        &mut self,
+        durability: Durability,
+        path: &str,
+        text: Option<&[u8]>,
+    ) -> Result<()> {
         match text {
-            Some(text) => self.set_bases([Ok((path.to_owned(), text.into()))]),
+            Some(text) => self.set_bases(durability, [Ok((path.to_owned(), text.into()))]),
             None => self.say(Line {
                 path: Some(path.to_owned()),
                 base: Some(Version::ABSENT),
@@ -296,7 +350,7 @@ impl Record {
     }
 
     fn append(&mut self, lines: &[u8]) -> Result<()> {
-        let path = self.dir.join("log.jsonl");
+        let path = self.dir.join(self.log);
         let mut file = sys::open_private(path.as_std_path(), true).context("open", &path)?;
         if file.metadata().context("examine", &path)?.len() > self.whole {
             file.set_len(self.whole).context("cut the torn end of", &path)?;
@@ -311,8 +365,7 @@ impl Record {
 
     /// Makes it durable.
     pub(super) fn sync(&self) -> Result<()> {
-        for name in ["texts", "log.jsonl"] {
-            let path = self.dir.join(name);
+        for path in [self.texts(), self.dir.join(self.log)] {
             match File::open(&path) {
                 Ok(file) => sys::sync(&file).context("sync", &path)?,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -331,10 +384,23 @@ impl Record {
     }
 }
 
+fn texts(dir: &Utf8Path, n: u64) -> Utf8PathBuf {
+    dir.join(if n == 0 { "texts".to_owned() } else { format!("texts-{n}") })
+}
+
 fn remove(dir: &Utf8Path) -> Result<()> {
-    for name in ["texts", "log.jsonl"] {
-        gone(fs::remove_file(dir.join(name))).context("remove", dir.join(name))?;
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if is_missing(&error) => return Ok(()),
+        Err(error) => return Err(error).context("list", dir),
+    };
+    for entry in entries {
+        let path = entry.context("list", dir)?.path();
+        if path.file_name().is_some_and(|name| name != LOG) {
+            gone(fs::remove_file(&path)).context("remove", &path)?;
+        }
     }
+    gone(fs::remove_file(dir.join(LOG))).context("remove", dir.join(LOG))?;
     gone(fs::remove_dir(dir)).context("remove", dir)
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::folder::Listing;
 use super::pass::{Pass, Passed, text_of};
+use super::start::not_around;
 use crate::diff::{Sign, hunks};
 use crate::error::Result;
 use crate::harness::Harness;
@@ -15,6 +16,7 @@ use crate::merge::Rules;
 /// says what would be done. The other folder stays as it is.
 pub fn rescue(harness: &Harness, from: &Path, shared: &Path, dry: bool) -> Result<Passed> {
     let shared = harness.file(shared).real_path()?;
+    not_around(&harness.file(from).real_path()?, &shared)?;
     let listing = Listing::of(from)?;
     let mut passed = Passed::default();
     for path in &listing.files {

@@ -69,15 +69,19 @@ impl Namespace {
         let _lock = harness.file(&shared).lock(Mode::Exclusive)?;
         let dir = layout::namespace_dir(harness.root(), &shared, &fork.branch);
         if let Some(mut record) = Record::load(&dir)? {
-            let namespace = Namespace { header: record.header.clone() };
+            let namespace = Namespace::new(record.header.clone());
             if record.discarding {
                 namespace.discard(harness)?;
-            } else if namespace.exists() {
+            } else if namespace.exists()? {
                 if !record.ready {
                     record.set_ready()?;
                 }
                 return Ok((namespace, Started { before: true, ..Started::default() }));
             }
+        }
+        if shared.exists() && !shared.is_dir() {
+            let problem = "is no folder: name the one that holds it".to_owned();
+            return Err(Error::Target { path: shared, problem });
         }
         let folder = place(harness, fork, &shared)?;
         for path in [&shared, &folder] {
@@ -95,6 +99,7 @@ impl Namespace {
             checkout: fork.worktree.as_deref().and_then(checkout::main).filter(is_text),
             worktree: fork.worktree.clone().filter(is_text),
             started: harness::now(),
+            texts: 0,
         };
         copy(harness, header, &dir)
     }
@@ -105,10 +110,7 @@ impl Namespace {
 fn place(harness: &Harness, fork: &Fork, shared: &Path) -> Result<PathBuf> {
     if let Some(at) = &fork.at {
         let at = harness.file(at).real_path()?;
-        if shared.starts_with(&at) {
-            let problem = "is the shared folder, or holds it: name another".to_owned();
-            return Err(Error::Target { path: at, problem });
-        }
+        not_around(&at, shared)?;
         if !is_free(&at)? {
             let problem = "is there already: name another folder".to_owned();
             return Err(Error::Target { path: at, problem });
@@ -130,6 +132,15 @@ fn place(harness: &Harness, fork: &Fork, shared: &Path) -> Result<PathBuf> {
     })
 }
 
+/// Refuses a folder that is the shared one, or holds it.
+pub(super) fn not_around(folder: &Path, shared: &Path) -> Result<()> {
+    if !shared.starts_with(folder) {
+        return Ok(());
+    }
+    let problem = "is the shared folder, or holds it: name another".to_owned();
+    Err(Error::Target { path: folder.to_owned(), problem })
+}
+
 /// Whether nothing is there, or an empty folder.
 fn is_free(path: &Path) -> Result<bool> {
     match fs::read_dir(path) {
@@ -149,8 +160,7 @@ fn copy(harness: &Harness, header: Header, dir: &camino::Utf8Path) -> Result<(Na
     if let Some(parent) = folder.parent() {
         atomic::create_folders(parent, durability)?;
     }
-    let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    let staged = folder.with_file_name(format!(".{name}.ccpar-start"));
+    let staged = staged(&folder);
     gone(fs::remove_dir_all(&staged)).context("remove the left-over", &staged)?;
     let listing = Listing::of(&shared)?;
     let mut record = Record::create(dir, harness.root(), header)?;
@@ -161,7 +171,7 @@ fn copy(harness: &Harness, header: Header, dir: &camino::Utf8Path) -> Result<(Na
         let text = copy_file(&shared.join(path), &staged, path).transpose()?;
         Some(text.map(|text| (path.clone(), text.into())))
     });
-    record.set_bases(texts)?;
+    record.set_bases(durability, texts)?;
     let files = record.paths().count();
     if durability == Durability::Disk {
         sys::sync_tree(&staged).context("sync", &staged)?;
@@ -175,7 +185,13 @@ fn copy(harness: &Harness, header: Header, dir: &camino::Utf8Path) -> Result<(Na
     }
     record.set_ready()?;
     let started = Started { before: false, files, left_out: listing.left_out };
-    Ok((Namespace { header: record.header }, started))
+    Ok((Namespace::new(record.header), started))
+}
+
+/// Where a folder lies until it is whole. Nobody takes it for notes.
+pub(super) fn staged(folder: &Path) -> PathBuf {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    folder.with_file_name(format!(".{name}.ccpar-start"))
 }
 
 /// What the folder says of itself, to those who find it.

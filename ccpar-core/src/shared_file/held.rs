@@ -164,9 +164,7 @@ impl SharedFile<'_> {
     ///
     /// Says too whether it was created: the same conflict finds its own copy.
     pub(super) fn keep_copy(&self, held: &mut Held, ours: &[u8]) -> Result<(PathBuf, bool)> {
-        let author = self.harness.author();
-        let who = author.branch.as_ref().or(author.session.as_ref());
-        let who = who.map_or("ours", String::as_str);
+        let who = self.harness.author().name();
         let hash = Version::of(ours).to_string();
         // A copy that somebody has edited since then is left alone.
         for digits in [&hash[..], &hash[8..], &hash[16..], &hash[24..]] {

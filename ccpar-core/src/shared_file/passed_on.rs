@@ -23,7 +23,7 @@ pub(crate) fn merged(rules: Rules, base: &[u8], ours: &[u8], theirs: &[u8]) -> (
 impl SharedFile<'_> {
     /// Merges in what became of `base`, elsewhere.
     pub(crate) fn merge_in(&self, base: &Base, ours: &[u8]) -> Result<Commit> {
-        let mut held = self.enter(self.harness.wait())?;
+        let mut held = self.enter_to_write()?;
         let base = self.base(&held, base)?;
         let (base, text) = base.unwrap_or((Version::ABSENT, Vec::new()));
         self.commit_from(&mut held, base, &text, ours)

@@ -14,6 +14,7 @@ mod laws;
 mod lock;
 mod namespace;
 mod namespace_laws;
+mod namespace_traps;
 mod outside;
 mod processes;
 mod prune;

@@ -11,7 +11,7 @@ use crate::support::{World, harness, outside};
 const INDEX: &str = "# Memory\n\n- [build](build.md): make\n- [emit](emit.md): once\n";
 
 /// A shared memory with two notes, an index and a sub-folder.
-fn world() -> World {
+pub(crate) fn world() -> World {
     let world = World::new();
     make(&world.path("memory/sub"));
     for (name, text) in [
@@ -25,16 +25,16 @@ fn world() -> World {
     world
 }
 
-fn make(folder: &Path) {
+pub(crate) fn make(folder: &Path) {
     fs::DirBuilder::new().recursive(true).create(folder).unwrap();
 }
 
-fn acting(world: &World, branch: &str) -> Harness {
+pub(crate) fn acting(world: &World, branch: &str) -> Harness {
     let author = Author { branch: Some(branch.to_owned()), ..Author::default() };
     harness(&world.root(), None).with_author(author)
 }
 
-fn start(world: &World, branch: &str) -> (Harness, Namespace) {
+pub(crate) fn start(world: &World, branch: &str) -> (Harness, Namespace) {
     let harness = acting(world, branch);
     let (namespace, started) =
         Namespace::start(&harness, &Fork::new(world.path("memory"), branch)).unwrap();
@@ -42,13 +42,13 @@ fn start(world: &World, branch: &str) -> (Harness, Namespace) {
     (harness, namespace)
 }
 
-fn append(path: &Path, line: &str) {
+pub(crate) fn append(path: &Path, line: &str) {
     let text = fs::read_to_string(path).unwrap_or_default();
     outside(path, format!("{text}{line}\n"));
 }
 
 /// Each change as `action path`.
-fn told(passed: &Passed) -> Vec<String> {
+pub(crate) fn told(passed: &Passed) -> Vec<String> {
     assert!(passed.problems.is_empty(), "{passed:?}");
     let word = |action: Action| format!("{action:?}").to_lowercase();
     passed.changes.iter().map(|change| format!("{} {}", word(change.action), change.path)).collect()
@@ -345,6 +345,9 @@ fn a_namespace_that_is_gone_or_empty_deletes_nothing() {
     }
     let error = voice.promote(&harness).unwrap_err().to_string();
     assert!(error.contains("holds no file any more"), "{error}");
+    let planned = voice.clone().even_if_empty().plan_promote(&harness).unwrap();
+    let all = ["MEMORY.md", "build.md", "emit.md", "sub/deep.md"];
+    assert_eq!(told(&planned), all.map(|name| format!("remove {name}")));
     fs::remove_dir_all(voice.folder()).unwrap();
     for error in [voice.promote(&harness), voice.update(&harness), voice.plan_promote(&harness)] {
         let error = error.unwrap_err().to_string();

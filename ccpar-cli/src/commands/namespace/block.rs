@@ -24,6 +24,13 @@ pub(super) fn file(fork: &Fork, named: &Path) -> Result<PathBuf, Failure> {
             .with_hint("go to its worktree, or name the file: --claude-md=FILE"));
     };
     let file = worktree.join(NAME);
+    let all_the_same = format!("if it is to be written all the same: --claude-md={NAME}");
+    if file.is_symlink() {
+        // What it leads to may be tracked, or be shared with other worktrees.
+        return Err(
+            Failure::new(format!("`{}` is a link", output::path(&file))).with_hint(all_the_same)
+        );
+    }
     let tracked = Command::new("git")
         .args(["ls-files", "--error-unmatch", NAME])
         .current_dir(worktree)
@@ -33,12 +40,12 @@ pub(super) fn file(fork: &Fork, named: &Path) -> Result<PathBuf, Failure> {
     match tracked {
         Ok(status) if status.success() => {
             Err(Failure::new(format!("`{}` is tracked by git", output::path(&file)))
-                .with_hint(format!("if it is to be written all the same: --claude-md={NAME}")))
+                .with_hint(all_the_same))
         }
         Ok(_) => Ok(file),
         Err(error) => {
             Err(Failure::new(format!("cannot ask git whether it tracks {NAME}: {error}"))
-                .with_hint(format!("if it is to be written all the same: --claude-md={NAME}")))
+                .with_hint(all_the_same))
         }
     }
 }
@@ -56,14 +63,18 @@ pub(super) fn write(harness: &Harness, file: &Path, namespace: &Namespace) -> Re
     Ok(())
 }
 
-/// Takes the block out of the worktree's own file, if it is there.
-pub(super) fn remove(harness: &Harness, worktree: &Path) -> Result<(), Failure> {
+/// Takes the block out of the worktree's own file, if it is this namespace's.
+pub(super) fn remove(harness: &Harness, namespace: &Namespace) -> Result<(), Failure> {
+    let Some(worktree) = &namespace.header().worktree else { return Ok(()) };
     let file = worktree.join(NAME);
     let Ok(text) = std::fs::read(&file) else { return Ok(()) };
-    let rest = with_block(&text, None);
-    if rest == text {
+    let folder = format!("`{}`", output::path(namespace.folder()));
+    let is_its_own = block_of(&text)
+        .is_some_and(|block| String::from_utf8_lossy(&text[block]).contains(&folder));
+    if !is_its_own {
         return Ok(());
     }
+    let rest = with_block(&text, None);
     let file = harness.file(file);
     let _ = if rest.is_empty() {
         file.remove()?
@@ -73,19 +84,23 @@ pub(super) fn remove(harness: &Harness, worktree: &Path) -> Result<(), Failure> 
     Ok(())
 }
 
-/// The text with these lines between the marks, or without marks and lines.
-fn with_block(text: &[u8], lines: Option<&str>) -> Vec<u8> {
+/// Where the marks stand, and what is between them.
+fn block_of(text: &[u8]) -> Option<std::ops::Range<usize>> {
     let find = |mark: &str, from: usize| {
         let at = text[from..].windows(mark.len()).position(|window| window == mark.as_bytes())?;
         Some(from + at)
     };
+    let start = find(BEGIN, 0)?;
+    let end = find(END, start)? + END.len();
+    let line_end =
+        ["\r\n", "\n"].into_iter().find(|line_end| text[end..].starts_with(line_end.as_bytes()));
+    Some(start..end + line_end.map_or(0, str::len))
+}
+
+/// The text with these lines between the marks, or without marks and lines.
+fn with_block(text: &[u8], lines: Option<&str>) -> Vec<u8> {
     let block = lines.map_or_else(String::new, |lines| format!("{BEGIN}\n{lines}{END}\n"));
-    let range = find(BEGIN, 0).and_then(|start| {
-        let end = find(END, start)? + END.len();
-        let end = if text[end..].starts_with(b"\n") { end + 1 } else { end };
-        Some(start..end)
-    });
-    match range {
+    match block_of(text) {
         Some(range) => {
             let mut before = &text[..range.start];
             if block.is_empty() && range.end == text.len() {
@@ -127,6 +142,7 @@ mod tests {
         }
         let within = format!("a\n{BEGIN}\nx\n{END}\nb\n");
         assert_eq!(with(&within, None), "a\nb\n");
+        assert_eq!(with(&within.replace('\n', "\r\n"), None), "a\r\nb\r\n");
         // A mark without its other half is somebody's text.
         let half = format!("{BEGIN}\nx\n");
         assert_eq!(with(&half, None), half);

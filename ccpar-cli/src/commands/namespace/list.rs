@@ -73,8 +73,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 fn print(entries: &[Entry]) -> Result<(), Failure> {
     let (paint, now) = (Paint::stdout(), when::now());
     let mut text = Vec::new();
-    let wide = entries.iter().filter_map(|entry| entry.branch.as_ref()).map(String::len).max();
-    let wide = wide.unwrap_or(0).max(10);
+    let wide = entries.iter().filter_map(|entry| entry.branch.as_ref());
+    let wide = wide.map(|branch| branch.chars().count()).max().unwrap_or(0).clamp(10, 40);
     for entry in entries {
         let branch = entry
             .branch
@@ -168,11 +168,12 @@ fn entry(harness: &Harness, namespace: &Namespace) -> Entry {
     let header = namespace.header();
     let worktree = header.worktree.as_deref();
     let worktree_exists = worktree.map(Path::exists);
-    // A commit that is checked out without a branch counts as one.
+    // A branch that has no commit yet is one, too.
     let is_here = worktree.and_then(checkout::branch).as_ref() == Some(&header.branch);
     let repository = header.checkout.as_deref().filter(|place| place.exists());
-    let branch_exists =
-        repository.map(|place| is_here || checkout::has_branch(place, &header.branch));
+    let branch_exists = repository.and_then(|place| {
+        if is_here { Some(true) } else { checkout::has_branch(place, &header.branch) }
+    });
     let mut problems = Vec::new();
     if worktree_exists == Some(false) {
         problems.push("its worktree is gone".to_owned());

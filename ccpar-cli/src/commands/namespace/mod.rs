@@ -97,18 +97,32 @@ impl Which {
     fn open(&self, harness: &Harness) -> Result<Namespace, Failure> {
         let fork = self.fork()?;
         Namespace::open(harness, &fork.shared, &fork.branch)?.ok_or_else(|| {
-            let shared = output::path(&fork.shared);
-            Failure::new(format!("`{}` has no namespace of `{shared}`", fork.branch))
-                .with_hint("start it with: ccpar namespace start")
+            let (branch, shared) =
+                (output::line(fork.branch.as_bytes()), output::path(&fork.shared));
+            let word = output::shell_word(fork.branch.as_ref());
+            let of = self.of.of.as_ref().map_or_else(String::new, |of| {
+                format!(" --of {}", output::shell_word(of.as_os_str()))
+            });
+            Failure::new(format!("`{branch}` has no namespace of `{shared}`")).with_hint(format!(
+                "start it with: ccpar namespace start {word}{of}   or see which there are: \
+                 ccpar namespace list"
+            ))
         })
     }
 }
 
 fn fork(branch: Option<&str>, of: &Of) -> Result<Fork, Failure> {
     let here = here()?;
-    let own = checkout::branch(&here);
+    // A commit is no name: the next one would have another.
+    let own = checkout::branch(&here).filter(|_| !checkout::is_detached(&here));
     let branch = branch.map(str::to_owned).or_else(|| own.clone()).ok_or_else(|| {
-        Failure::new("no branch is named, and there is no checkout here").with_hint(
+        let why = match checkout::top(&here) {
+            Some(top) => {
+                format!("no branch is named, and none is checked out in `{}`", output::path(&top))
+            }
+            None => "no branch is named, and there is no checkout here".to_owned(),
+        };
+        Failure::new(why).with_hint(
             "name any that is this work's own, like: ccpar namespace start my-branch --of notes",
         )
     })?;
@@ -159,11 +173,15 @@ fn path(arguments: &PathArguments) -> Result<Exit, Failure> {
 fn discard(arguments: &DiscardArguments) -> Result<Exit, Failure> {
     let fork = arguments.which.fork()?;
     let harness = acting(&arguments.how, &fork.branch)?;
-    let namespace = arguments.which.open(&harness)?;
+    // One whose start was cut off goes, too.
+    let shared = harness.file(&fork.shared).real_path()?;
+    let (all, _) = Namespace::all(harness.root())?;
+    let is_it = |other: &Namespace| other.shared() == shared && other.branch() == fork.branch;
+    let namespace = match all.into_iter().find(is_it) {
+        Some(namespace) => namespace,
+        None => arguments.which.open(&harness)?,
+    };
     let discarded = namespace.discard(&harness)?;
-    if let Some(worktree) = &namespace.header().worktree {
-        block::remove(&harness, worktree)?;
-    }
     let folder = output::shell_word(namespace.folder().as_os_str());
     if arguments.how.json {
         output::json(&serde_json::json!({
@@ -185,6 +203,7 @@ fn discard(arguments: &DiscardArguments) -> Result<Exit, Failure> {
     for path in &discarded.left {
         output::note(format!("left where it is, as it is no note: `{}`", output::path(path)));
     }
+    block::remove(&harness, &namespace)?;
     Ok(Exit::Done)
 }
 

@@ -36,6 +36,10 @@ pub(super) struct PromoteArguments {
     #[arg(short = 'n', long)]
     dry_run: bool,
 
+    /// Even if it holds no file any more, which removes those that were left alone
+    #[arg(long, conflicts_with = "from")]
+    even_if_empty: bool,
+
     #[command(flatten)]
     how: HowToWrite,
 }
@@ -54,6 +58,10 @@ pub(super) struct UpdateArguments {
     #[arg(short = 'n', long)]
     dry_run: bool,
 
+    /// Even if it holds no file any more, which removes those that were left alone
+    #[arg(long)]
+    even_if_empty: bool,
+
     #[command(flatten)]
     how: HowToWrite,
 }
@@ -65,10 +73,10 @@ pub(super) fn promote(arguments: &PromoteArguments) -> Result<Exit, Failure> {
     }
     let fork = arguments.which.fork()?;
     let harness = acting(&arguments.how, &fork.branch)?;
-    let namespace = arguments.which.open(&harness)?;
+    let namespace = even_if(arguments.even_if_empty, arguments.which.open(&harness)?);
     let passed =
         if dry { namespace.plan_promote(&harness)? } else { namespace.promote(&harness)? };
-    report(&passed, namespace.shared(), dry, arguments.how.json)
+    report(passed, namespace.shared(), dry, arguments.how.json)
 }
 
 fn promote_from(from: &Path, arguments: &PromoteArguments) -> Result<Exit, Failure> {
@@ -87,21 +95,22 @@ fn promote_from(from: &Path, arguments: &PromoteArguments) -> Result<Exit, Failu
         let harness = acting(&arguments.how, namespace.branch())?;
         let passed =
             if dry { namespace.plan_promote(&harness)? } else { namespace.promote(&harness)? };
-        return report(&passed, namespace.shared(), dry, arguments.how.json);
+        return report(passed, namespace.shared(), dry, arguments.how.json);
     }
-    if harness.file(&shared).real_path()? == real {
-        return Err(Failure::new("that is the shared folder itself"));
-    }
-    report(&rescue(&harness, from, &shared, dry)?, &shared, dry, arguments.how.json)
+    report(rescue(&harness, from, &shared, dry)?, &shared, dry, arguments.how.json)
 }
 
 pub(super) fn update(arguments: &UpdateArguments) -> Result<Exit, Failure> {
     let fork = arguments.which.fork()?;
     let harness = acting(&arguments.how, &fork.branch)?;
-    let namespace = arguments.which.open(&harness)?;
+    let namespace = even_if(arguments.even_if_empty, arguments.which.open(&harness)?);
     let dry = arguments.dry_run;
     let passed = if dry { namespace.plan_update(&harness)? } else { namespace.update(&harness)? };
-    report(&passed, namespace.folder(), dry, arguments.how.json)
+    report(passed, namespace.folder(), dry, arguments.how.json)
+}
+
+fn even_if(empty: bool, namespace: Namespace) -> Namespace {
+    if empty { namespace.even_if_empty() } else { namespace }
 }
 
 #[derive(Serialize)]
@@ -119,7 +128,7 @@ struct Json<'a> {
 
 /// Says what was done, or would be, to the files of `folder`.
 pub(super) fn report(
-    passed: &Passed,
+    passed: Passed,
     folder: &Path,
     dry: bool,
     json: bool,
@@ -148,27 +157,39 @@ pub(super) fn report(
     output::text(&text)?;
     let conflicts: Vec<_> =
         passed.changes.iter().filter(|change| change.action.is_conflict()).collect();
-    for change in &conflicts {
+    let is_clean = conflicts.is_empty();
+    for change in conflicts {
         say_conflict(change, folder, dry);
     }
+    for copy in &passed.open {
+        output::note(format!("a conflict of before is still to settle: `{}`", output::path(copy)));
+    }
     say_left_out(&passed.left_out);
-    let trouble = !passed.problems.is_empty();
-    for problem in &passed.problems {
-        output::say(problem.to_string());
+    let done = passed.changes.iter().filter(|change| is_done(change.action)).count();
+    let mut trouble = false;
+    let problems = passed.problems.len();
+    for problem in passed.problems {
+        trouble |= Failure::from(problem).report() == Exit::Trouble;
     }
     let folder = output::path(folder);
-    let (count, done) =
-        (passed.changes.len(), if dry { "would be passed on" } else { "passed on" });
-    match count {
-        0 if trouble => {}
-        0 => output::say(format!("`{folder}` has all of it")),
-        _ => output::say(format!("{done} to `{folder}`: {}", output::count(count, "file"))),
+    let would = if dry { "would be passed on" } else { "passed on" };
+    if done > 0 {
+        output::say(format!("{would} to `{folder}`: {}", output::count(done, "file")));
+    } else if passed.changes.is_empty() && problems == 0 {
+        output::say(format!("`{folder}` has all of it"));
     }
-    Ok(match (trouble, conflicts.is_empty()) {
-        (true, _) => Exit::Trouble,
-        (false, false) => Exit::No,
-        (false, true) => Exit::Done,
+    Ok(if trouble {
+        Exit::Trouble
+    } else if !is_clean || problems > 0 {
+        Exit::No
+    } else {
+        Exit::Done
     })
+}
+
+/// Whether the other side was changed by it.
+fn is_done(action: Action) -> bool {
+    !matches!(action, Action::Keep | Action::Wait | Action::Blocked)
 }
 
 fn word(action: Action, dry: bool) -> &'static str {
@@ -203,10 +224,14 @@ fn say_conflict(change: &Change, folder: &Path, dry: bool) {
         Action::Blocked => {
             format!("`{shown}` cannot be there, as something of another kind is{kept}")
         }
-        Action::Wait => format!(
-            "`{}` waits: a conflict copy of it lies in the namespace; settle it and remove the copy",
-            output::path(Path::new(&change.path))
-        ),
+        Action::Wait => {
+            let copy = change.copy.as_deref().unwrap_or(folder);
+            format!(
+                "`{}` waits for a conflict to be settled: do that, and remove `{}`",
+                output::path(Path::new(&change.path)),
+                output::path(copy)
+            )
+        }
         _ => format!("`{shown}`: {places} could not be merged, and keep what is there{kept}"),
     });
     if let Some(copy) = change.copy.as_ref().filter(|_| change.action == Action::Conflict) {

@@ -99,33 +99,52 @@ fn launch(harness: Harness, words: &[OsString], namespace: &Namespace) -> Result
 fn with_settings(words: &[OsString], namespace: &Namespace) -> Result<Vec<OsString>, Failure> {
     let program = Path::new(&words[0]).file_stem().unwrap_or_default();
     if program != "claude" {
+        let name = output::path(Path::new(&words[0]));
+        output::note(format!("`{name}` is not `claude`: its notes belong in $CCPAR_NAMESPACE"));
         return Ok(words.to_vec());
     }
     let mut settings = start::settings(namespace);
-    let mut rest = words[1..].to_vec();
-    let given = rest.iter().position(|word| word == "--settings");
-    if let Some(at) = given.filter(|at| at + 1 < rest.len()) {
-        let own = parse_settings(&rest[at + 1])?;
-        if let (Some(own), Some(ours)) = (own.as_object(), settings.as_object_mut()) {
+    let (own, rest) = without_settings(&words[1..]);
+    if let Some(own) = own {
+        let own = parse_settings(&own)?;
+        if let Some(ours) = settings.as_object_mut() {
             for (key, value) in own {
-                ours.entry(key.as_str()).or_insert_with(|| value.clone());
+                ours.entry(key).or_insert(value);
             }
         }
-        rest.drain(at..=at + 1);
     }
     let words = [words[0].clone(), "--settings".into(), settings.to_string().into()];
     Ok(words.into_iter().chain(rest).collect())
 }
 
+/// Takes all `--settings` out of a command line; the last counts.
+fn without_settings(words: &[OsString]) -> (Option<OsString>, Vec<OsString>) {
+    let (mut given, mut rest) = (None, Vec::new());
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        if word == "--settings" && words.len() > 0 {
+            given = words.next().cloned();
+        } else if let Some(value) = word.to_str().and_then(|word| word.strip_prefix("--settings="))
+        {
+            given = Some(value.into());
+        } else {
+            rest.push(word.clone());
+        }
+    }
+    (given, rest)
+}
+
 /// Settings are given as JSON, or as a file that holds it.
-fn parse_settings(word: &OsStr) -> Result<serde_json::Value, Failure> {
+fn parse_settings(word: &OsStr) -> Result<serde_json::Map<String, serde_json::Value>, Failure> {
     let wrong = |why: String| Failure::new(format!("`--settings` cannot be added to: {why}"));
     let text = word.to_string_lossy();
-    if text.trim_start().starts_with('{') {
-        return serde_json::from_str(&text).map_err(|error| wrong(error.to_string()));
-    }
-    let text = std::fs::read(word).map_err(|error| wrong(format!("`{text}`: {error}")))?;
-    serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))
+    let bytes = if text.trim_start().starts_with('{') {
+        text.as_bytes().to_vec()
+    } else {
+        let shown = output::path(Path::new(word));
+        std::fs::read(word).map_err(|error| wrong(format!("`{shown}`: {error}")))?
+    };
+    serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))
 }
 
 fn promote(
@@ -136,10 +155,11 @@ fn promote(
     let json = arguments.how.json;
     if !matches!(arguments.promote, Promote::Always) {
         let planned = namespace.plan_promote(harness)?;
-        passing::report(&planned, namespace.shared(), true, json)?;
-        let asks = matches!(arguments.promote, Promote::Ask) && !planned.changes.is_empty();
+        let nothing = planned.changes.is_empty();
+        passing::report(planned, namespace.shared(), true, json)?;
+        let asks = matches!(arguments.promote, Promote::Ask) && !nothing;
         if !asks || output::ask("promote that?") != Some(true) {
-            if !planned.changes.is_empty() {
+            if !nothing {
                 let of = output::shell_word(namespace.shared().as_os_str());
                 let branch = output::shell_word(namespace.branch().as_ref());
                 output::hint(format!("ccpar namespace promote {branch} --of {of}"));
@@ -147,5 +167,5 @@ fn promote(
             return Ok(Exit::Done);
         }
     }
-    passing::report(&namespace.promote(harness)?, namespace.shared(), false, json)
+    passing::report(namespace.promote(harness)?, namespace.shared(), false, json)
 }

@@ -107,7 +107,7 @@ pub(super) fn start(harness: &Harness, fork: &Fork) -> Result<(Namespace, Starte
         output::say(format!(
             "forked {files} of `{}` for `{}`",
             output::path(namespace.shared()),
-            fork.branch
+            output::line(fork.branch.as_bytes())
         ));
     }
     say_left_out(&started.left_out);

@@ -9,6 +9,9 @@
 //! too many can go: if the same line stands elsewhere, or is what its file said. Any
 //! other line stays.
 
+mod mend;
+mod read;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,6 +19,8 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::harness::Harness;
 use crate::namespace::Listing;
+use mend::{mended, separator};
+use read::{Entry, links};
 
 /// How much of a memory's index Claude Code loads.
 pub const LINES_MAX: usize = 200;
@@ -71,13 +76,6 @@ struct Known {
     files: BTreeMap<String, Option<Entry>>,
     /// What files that are gone said.
     gone: HashMap<String, Entry>,
-}
-
-/// What an entry says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Entry {
-    name: String,
-    description: String,
 }
 
 impl Known {
@@ -208,136 +206,6 @@ impl Known {
     }
 }
 
-impl Entry {
-    fn from_front_matter(text: &[u8]) -> Option<Entry> {
-        let text = String::from_utf8_lossy(text);
-        let mut lines = text.trim_start_matches('\u{feff}').lines();
-        if lines.next()?.trim_end() != "---" {
-            return None;
-        }
-        let mut fields: HashMap<&str, String> = HashMap::new();
-        let mut last = "";
-        for line in lines.take_while(|line| line.trim_end() != "---") {
-            if line.starts_with([' ', '\t']) {
-                // A long value goes on in indented lines.
-                if let Some(value) = fields.get_mut(last) {
-                    let gap = if value.is_empty() { "" } else { " " };
-                    *value = format!("{value}{gap}{}", line.trim());
-                }
-            } else if let Some((key, value)) = line.split_once(':') {
-                let value = value.trim();
-                let value = if [">", ">-", "|", "|-"].contains(&value) { "" } else { value };
-                last = key.trim();
-                fields.insert(last, value.trim_matches(['"', '\'']).to_owned());
-            }
-        }
-        let mut take = |name| fields.remove(name).filter(|value| !value.is_empty());
-        Some(Entry { name: take("name")?, description: take("description")? })
-    }
-
-    fn line(&self, file: &str, separator: &str) -> String {
-        let target = file.replace(' ', "%20");
-        format!("- [{}]({target}){separator}{}\n", self.name, self.description)
-    }
-
-    /// Whether a line says this and nothing more.
-    fn is_said_by(&self, line: &str, target: &str) -> bool {
-        SEPARATORS.iter().any(|separator| {
-            let own = self.line(target, separator);
-            own[1..].trim() == line.trim().trim_start_matches(['-', '*', '+']).trim()
-        })
-    }
-}
-
-const SEPARATORS: [&str; 4] = [": ", " — ", " – ", " - "];
-
-/// What stands between link and description in the entries that are there.
-fn separator(lines: &[&str], found: &[(usize, bool, String)]) -> &'static str {
-    let entries = found.iter().filter(|(_, is_entry, _)| *is_entry);
-    let rests = entries.filter_map(|(at, ..)| lines[*at].split_once(')')).map(|(_, rest)| rest);
-    let mut used = rests
-        .filter_map(|rest| SEPARATORS.into_iter().find(|separator| rest.starts_with(separator)));
-    used.next().unwrap_or(SEPARATORS[0])
-}
-
-/// The text without some lines, and with others behind its last entry.
-fn mended(
-    text: &[u8],
-    found: &[(usize, bool, String)],
-    dropped: &HashSet<usize>,
-    added: &[String],
-) -> Vec<u8> {
-    let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
-    let entries = found.iter().filter(|(_, is_entry, _)| *is_entry);
-    let last = entries.map(|(at, ..)| *at).max();
-    let crlf = lines.first().is_some_and(|line| line.ends_with(b"\r\n"));
-    let add = |whole: &mut Vec<u8>| {
-        if whole.last().is_some_and(|byte| *byte != b'\n') {
-            whole.push(b'\n');
-        }
-        for line in added {
-            let line = if crlf { line.replace('\n', "\r\n") } else { line.clone() };
-            whole.extend(line.as_bytes());
-        }
-    };
-    let mut whole = Vec::with_capacity(text.len());
-    for (at, line) in lines.iter().enumerate() {
-        if !dropped.contains(&at) {
-            whole.extend_from_slice(line);
-        }
-        if Some(at) == last {
-            add(&mut whole);
-        }
-    }
-    if last.is_none() {
-        if !whole.is_empty() && !whole.ends_with(b"\n\n") && !added.is_empty() {
-            whole.extend_from_slice(if whole.ends_with(b"\n") { b"\n" } else { b"\n\n" });
-        }
-        add(&mut whole);
-    }
-    whole
-}
-
-/// The links of a text to files beside it: in which line, whether that is an entry
-/// known by this link, and to what. What stands in fences and comments is text.
-fn links(text: &str) -> Vec<(usize, bool, String)> {
-    let mut found = Vec::new();
-    let (mut fence, mut comment) = (false, false);
-    for (at, line) in text.lines().enumerate() {
-        let bare = line.trim_start();
-        if bare.starts_with("```") || bare.starts_with("~~~") {
-            fence = !fence;
-        }
-        comment |= !fence && bare.starts_with("<!--");
-        if !fence && !comment {
-            let is_list = ["- ", "* ", "+ "].iter().any(|mark| bare.starts_with(mark));
-            let mut is_first = is_list;
-            let mut rest = line;
-            while let Some((_, after)) = rest.split_once("](") {
-                let Some((inner, after)) = after.split_once(')') else { break };
-                rest = after;
-                if let Some(target) = local(inner) {
-                    found.push((at, is_first, target));
-                    is_first = false;
-                }
-            }
-        }
-        comment &= !line.contains("-->");
-    }
-    found
-}
-
-/// The file that a link leads to, if it is one beside the index.
-fn local(inner: &str) -> Option<String> {
-    let target = match inner.strip_prefix('<') {
-        Some(rest) => rest.split('>').next()?,
-        None => inner.split_whitespace().next()?,
-    };
-    let target = target.split('#').next()?;
-    let elsewhere = target.contains(':') || target.starts_with(['/', '~']);
-    (!target.is_empty() && !elsewhere).then(|| target.replace("%20", " "))
-}
-
 /// What the front matter of a file said that is gone.
 fn last_words(harness: &Harness, path: &Path) -> Result<Option<Entry>> {
     const VERSIONS: usize = 16;
@@ -382,18 +250,6 @@ mod tests {
     }
 
     #[test]
-    fn front_matter_makes_an_entry() {
-        let entry =
-            |text: &str| Entry::from_front_matter(text.as_bytes()).map(|e| e.line("a b.md", ": "));
-        let line = Some("- [x](a%20b.md): says so\n".to_owned());
-        assert_eq!(entry(&note("x", "says so")), line);
-        assert_eq!(entry(&note("\"x\"", ">-\n  says\n  so")), line);
-        for none in ["", "text", "---\nname: x\n---\n", "---\n", "# a\n---\nname: x\n"] {
-            assert_eq!(entry(none), None, "{none:?}");
-        }
-    }
-
-    #[test]
     fn a_missing_entry_is_added_in_the_style_of_the_others() {
         let (a, b) = (note("a", "first"), note("b", "second"));
         let known = known(&[("a.md", &a), ("b.md", &b), ("c.md", "no front matter\n")], &[]);
@@ -430,17 +286,6 @@ mod tests {
              - [lost](lost.md): nobody knows\n\
              - [a](./a.md): my own words\n"
         );
-    }
-
-    #[test]
-    fn what_is_no_link_to_a_file_beside_it_is_none_of_its_matter() {
-        let text = "```\n- [x](x.md)\n```\n<!-- [y](y.md) -->\n<!--\n- [z](z.md)\n-->\n\
-                    - [web](https://a.b/c.md)\n- [up](/etc/x.md)\n- [here](#part)\n\
-                    See [s](s.md#part) and [t](<t u.md> \"title\").\n- [e](e.md) and [f](f.md)\n";
-        let found: Vec<(bool, String)> =
-            links(text).into_iter().map(|(_, is_entry, target)| (is_entry, target)).collect();
-        let expected = [(false, "s.md"), (false, "t u.md"), (true, "e.md"), (false, "f.md")];
-        assert_eq!(found, expected.map(|(is_entry, target)| (is_entry, target.to_owned())));
     }
 
     #[test]
