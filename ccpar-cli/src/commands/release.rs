@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use ccpar_core::layout;
 use ccpar_core::registry::Release;
 use clap::Args;
 
@@ -38,20 +39,34 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         (None, []) => Release::All,
         (None, paths) => Release::Files(paths),
     };
-    let released = harness.registry().release(what)?;
+    let registry = harness.registry();
+    let released = registry.release(what)?;
     if arguments.json {
         for claim in &released {
             output::json(claim)?;
         }
     }
-    if released.is_empty() && !matches!(what, Release::All) {
-        let what = match arguments.claim {
-            Some(token) => format!("token {token} holds no claim (any more)"),
-            None => "this holder has no claim on that (any more)".to_owned(),
-        };
-        return Err(Failure::new(what)
-            .with_exit(Exit::No)
-            .with_hint("list the claims with: ccpar sessions --claims"));
-    }
-    Ok(Exit::Done)
+    let not_held = match (arguments.claim, &arguments.paths[..]) {
+        (Some(token), _) if released.is_empty() => vec![format!("token {token} holds no claim")],
+        (Some(_), _) | (None, []) => Vec::new(),
+        (None, paths) => {
+            let files: Vec<_> = released.iter().flat_map(|claim| &claim.files).collect();
+            let key =
+                |path: &PathBuf| harness.file(path).real_path().map(|real| layout::key(&real));
+            let mut not_held = Vec::new();
+            for path in paths {
+                let key = key(path)?;
+                if files.iter().all(|file| file.key != key) {
+                    let (who, path) = (registry.holder(), output::path(path));
+                    not_held.push(format!("{who} has no claim on `{path}`"));
+                }
+            }
+            not_held
+        }
+    };
+    let Some((last, others)) = not_held.split_last() else { return Ok(Exit::Done) };
+    others.iter().for_each(|what| output::say(format!("{what} (any more)")));
+    Err(Failure::new(format!("{last} (any more)"))
+        .with_exit(Exit::No)
+        .with_hint("list the claims with: ccpar sessions --claims"))
 }

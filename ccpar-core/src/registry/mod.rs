@@ -44,6 +44,7 @@ mod client;
 mod decide;
 mod session;
 mod table;
+mod waiting;
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -180,9 +181,13 @@ impl<'h> Registry<'h> {
         Ok([root.to_owned(), sessions])
     }
 
+    fn lock_path(&self) -> camino::Utf8PathBuf {
+        self.harness.root().join("registry.lock")
+    }
+
     fn lock(&self) -> Result<Lock> {
         let owner = self.harness.owner();
         let request = Request { owner: Some(&owner), ..Request::new(Wait::For(PATIENCE)) };
-        Lock::acquire(&self.harness.root().join("registry.lock"), Mode::Exclusive, request)
+        Lock::acquire(&self.lock_path(), Mode::Exclusive, request)
     }
 }

@@ -102,12 +102,13 @@ impl Registry<'_> {
     pub(super) fn witness(&self, claim: &Claim) -> Witness {
         let path = layout::session_file(self.harness.root(), &claim.holder.session);
         match super::session::read(path.as_std_path()) {
-            Ok(Some((session, beat))) => Witness {
+            // Another session's, if its id makes the same file name.
+            Ok(Some((session, beat))) if session.id == claim.holder.session => Witness {
                 life: self.life(&session.process),
                 beat: Some((beat, session.process.place)),
             },
             // Whatever became of its heartbeat: the claim knows its process.
-            Ok(None) | Err(_) => Witness { life: self.life(&claim.process), beat: None },
+            Ok(_) | Err(_) => Witness { life: self.life(&claim.process), beat: None },
         }
     }
 
@@ -155,6 +156,7 @@ impl Registry<'_> {
     pub(super) fn process_of(&self, claim: &Claim) -> Process {
         let path = layout::session_file(self.harness.root(), &claim.holder.session);
         let session = super::session::read(path.as_std_path()).ok().flatten();
+        let session = session.filter(|(session, _)| session.id == claim.holder.session);
         session.map_or_else(|| claim.process.clone(), |(session, _)| session.process)
     }
 }
@@ -164,12 +166,11 @@ fn outdated(real: &Path, token: u64, by: Option<Box<Claim>>) -> Error {
 }
 
 /// Replaces a record of the registry's own, under its lock: the fixed name of
-/// the temp file is that lock's.
+/// the temp file is that lock's, so that the next sweeps what a killed one left.
 pub(super) fn put(path: &Path, record: &impl Serialize, durable: bool) -> Result<()> {
     let mut text = serde_json::to_vec(record).expect("a record is plain data");
     text.push(b'\n');
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temp = path.with_file_name(format!(".{name}.tmp"));
+    let temp = path.with_file_name(".tmp");
     let mut file = match sys::create_private(&temp) {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
             std::fs::remove_file(&temp).context("remove the left-over", &temp)?;

@@ -85,7 +85,10 @@ fn fifo(path: &Path) -> io::Result<File> {
         Err(error) => return Err(error.into()),
     }
     let how = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(open(path, how, Mode::empty())?.into())
+    let file = File::from(open(path, how, Mode::empty())?);
+    // A copy of the folder may have left a plain file, which is always ready.
+    let is_fifo = std::os::unix::fs::FileTypeExt::is_fifo(&file.metadata()?.file_type());
+    is_fifo.then_some(file).ok_or_else(|| io::ErrorKind::InvalidInput.into())
 }
 
 /// Wakes whoever listens at this path.

@@ -16,6 +16,8 @@ pub(crate) fn process_start(pid: u32) -> Option<u64> {
 pub(super) struct Stat {
     /// It has ended, and its parent has not asked for its exit code yet.
     ended: bool,
+    /// It was stopped, and goes on when somebody says so.
+    stopped: bool,
     pub(super) parent: u32,
     start: u64,
 }
@@ -31,9 +33,10 @@ pub(super) fn stat(pid: u32) -> Option<Stat> {
         // starttime 22.
         let (_, rest) = stat.rsplit_once(')')?;
         let mut fields = rest.split_ascii_whitespace();
-        let ended = matches!(fields.next()?, "Z" | "X" | "x");
+        let state = fields.next()?;
+        let (ended, stopped) = (matches!(state, "Z" | "X" | "x"), matches!(state, "T" | "t"));
         let parent = fields.next()?.parse().ok()?;
-        Some(Stat { ended, parent, start: fields.nth(17)?.parse().ok()? })
+        Some(Stat { ended, stopped, parent, start: fields.nth(17)?.parse().ok()? })
     } else {
         None
     }
@@ -56,6 +59,12 @@ pub(crate) fn process_lives(pid: u32, start: Option<u64>) -> bool {
     }
     #[cfg(not(unix))]
     true
+}
+
+/// Whether the process is stopped, by Ctrl-Z or a debugger, as far as it can be
+/// told from here.
+pub(crate) fn process_is_stopped(pid: u32) -> bool {
+    stat(pid).is_some_and(|now| now.stopped)
 }
 
 /// Lets a child process inherit this file, as flock(1) does with its lock.
