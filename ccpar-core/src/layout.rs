@@ -7,7 +7,8 @@
 //!   history/<file name>-<key>/log.jsonl  one line per version
 //!   history/<file name>-<key>/<hash>     one whole content
 //!   seen/<holder>/<key>                  what that holder has seen of the target
-//!   registry.json, registry.lock         the claims
+//!   registry.0.json, registry.1.json     the claims, written in turn
+//!   registry.lock                        under which sessions and claims change
 //!   registry.tokens                      the last token that is reserved
 //!   claims/<file name>-<key>.lock        where those wait who want a claim
 //!   claims/<file name>-<key>.bell        a fifo while the first of them listens

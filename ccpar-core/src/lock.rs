@@ -119,6 +119,9 @@ impl std::fmt::Display for Owner {
     }
 }
 
+/// Tells who holds a lock, if that is known.
+pub type Tell<'a> = &'a dyn Fn(Option<&Owner>);
+
 /// A request for a lock: who asks, and what to do while it waits.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
@@ -131,7 +134,7 @@ pub struct Request<'a> {
     pub inside: &'a [String],
     /// Called once, when the waiting has become [`NOTICEABLE`], with the owner if
     /// one is known.
-    pub on_wait: Option<&'a dyn Fn(Option<&Owner>)>,
+    pub on_wait: Option<Tell<'a>>,
 }
 
 impl<'a> Request<'a> {

@@ -46,27 +46,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             output::json(claim)?;
         }
     }
-    let not_held = match (arguments.claim, &arguments.paths[..]) {
-        (Some(token), _) if released.is_empty() => vec![format!("token {token} holds no claim")],
-        (Some(_), _) | (None, []) => Vec::new(),
-        (None, paths) => {
-            let files: Vec<_> = released.iter().flat_map(|claim| &claim.files).collect();
-            let key =
-                |path: &PathBuf| harness.file(path).real_path().map(|real| layout::key(&real));
-            let mut not_held = Vec::new();
-            for path in paths {
-                let key = key(path)?;
-                if files.iter().all(|file| file.key != key) {
-                    let (who, path) = (registry.holder(), output::path(path));
-                    not_held.push(format!("{who} has no claim on `{path}`"));
-                }
-            }
-            not_held
+    let mut not_held = Vec::new();
+    if let (Some(token), true) = (arguments.claim, released.is_empty()) {
+        not_held.push(format!("token {token} holds no claim"));
+    }
+    for path in &arguments.paths {
+        let key = layout::key(&harness.file(path).real_path()?);
+        if released.iter().flat_map(|claim| &claim.files).all(|file| file.key != key) {
+            not_held.push(format!(
+                "{} has no claim on `{}`",
+                registry.holder(),
+                output::path(path)
+            ));
         }
-    };
-    let Some((last, others)) = not_held.split_last() else { return Ok(Exit::Done) };
-    others.iter().for_each(|what| output::say(format!("{what} (any more)")));
-    Err(Failure::new(format!("{last} (any more)"))
-        .with_exit(Exit::No)
-        .with_hint("list the claims with: ccpar sessions --claims"))
+    }
+    if not_held.is_empty() {
+        return Ok(Exit::Done);
+    }
+    for what in not_held {
+        output::say(format!("{what} (any more)"));
+    }
+    Err(Failure::silent(Exit::No).with_hint("list the claims with: ccpar sessions --claims"))
 }

@@ -14,8 +14,8 @@ use crate::{checkout, layout, sys, target};
 
 const FORMAT: u32 = 1;
 
-/// Heartbeats that are larger are none of ours.
-const SIZE_MAX: u64 = 1 << 20;
+/// What is larger is no heartbeat.
+pub(super) const SIZE_MAX: u64 = 1 << 20;
 
 /// A session whose life nothing proves counts as alive until it was silent for
 /// so long, in milliseconds, unless it said otherwise.

@@ -109,3 +109,19 @@ pub(crate) fn ring(path: &Path) {
 pub(crate) fn touch(file: &File, time: std::time::SystemTime) -> io::Result<()> {
     file.set_modified(time)
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "what a copy of the folder left")]
+    fn a_plain_file_in_the_place_of_a_fifo_does_not_ring_all_the_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.bell");
+        std::fs::write(&path, "").unwrap();
+        let begun = std::time::Instant::now();
+        Bell::new(&[path]).wait(None, Duration::from_secs(9)).unwrap();
+        assert!(begun.elapsed() >= LOOK);
+    }
+}
