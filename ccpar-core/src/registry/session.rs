@@ -121,7 +121,7 @@ pub(super) fn read(path: &Path) -> Result<Option<(Session, Moment)>> {
     if !metadata.is_file() || metadata.len() > SIZE_MAX {
         return Err(damaged("is no heartbeat: move it away".to_owned()));
     }
-    let mut text = Vec::new();
+    let mut text = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1);
     file.take(SIZE_MAX).read_to_end(&mut text).context("read", path)?;
     if text.is_empty() {
         return Err(damaged("the heartbeat is empty: remove it".to_owned()));

@@ -8,19 +8,24 @@
 //! never written over, so a reader needs no lock, and a writer that is killed leaves
 //! what was there before.
 
+use std::fs::File;
+use std::io;
 use std::path::Path;
 
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Context as _, Error, Result};
-use crate::{atomic, sys};
+use crate::sys;
 
 const FORMAT: u32 = 2;
 
 /// How often to look when both are being written: a look is far shorter than the
 /// time between two changes.
 const LOOKS: usize = 100;
+
+/// What is read at once: most tables are no longer.
+const PAGE: usize = 4096;
 
 #[derive(Serialize, Deserialize)]
 struct Header {
@@ -50,11 +55,13 @@ pub(super) fn read(paths: &[Utf8PathBuf; 2]) -> Result<Found> {
         let mut whole = Vec::new();
         let mut is_there = false;
         for (n, path) in (0..).zip(paths) {
-            if let Some(found) = atomic::read(path.as_std_path())? {
-                is_there = true;
-                let change = parse(path.as_std_path(), found.content)?;
-                whole.extend(change.filter(|(sequence, _)| sequence % 2 == n));
-            }
+            let file = match sys::open_no_follow(path.as_std_path()) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                done => done.context("read", path)?,
+            };
+            is_there = true;
+            let change = change(path.as_std_path(), &file)?;
+            whole.extend(change.filter(|(sequence, _)| sequence % 2 == n));
         }
         whole.sort_by_key(|(sequence, _)| *sequence);
         if let Some((sequence, text)) = whole.pop() {
@@ -70,7 +77,10 @@ pub(super) fn read(paths: &[Utf8PathBuf; 2]) -> Result<Found> {
 }
 
 /// The sequence and the text of a change, if it is whole.
-fn parse(path: &Path, mut content: Vec<u8>) -> Result<Option<(u64, Vec<u8>)>> {
+fn change(path: &Path, file: &File) -> Result<Option<(u64, Vec<u8>)>> {
+    let mut content = vec![0; PAGE];
+    let read = sys::read_at(file, &mut content, 0).context("read", path)?;
+    content.truncate(read);
     let Some(at) = content.iter().position(|byte| *byte == b'\n') else { return Ok(None) };
     let Ok(header) = serde_json::from_slice::<Header>(&content[..at]) else { return Ok(None) };
     if header.format > FORMAT {
@@ -81,6 +91,14 @@ fn parse(path: &Path, mut content: Vec<u8>) -> Result<Option<(u64, Vec<u8>)>> {
         return Err(Error::Record { path: path.into(), line: 0, problem });
     }
     content.drain(..=at);
+    if content.len() < header.length {
+        let begin = content.len() as u64 + at as u64 + 1;
+        // One that was torn may say any length.
+        let end = begin.saturating_add((header.length - content.len()) as u64);
+        let most = file.metadata().context("examine", path)?.len();
+        let rest = sys::read_range(file, begin..end.min(most).max(begin));
+        content.extend(rest.context("read", path)?);
+    }
     content.truncate(header.length);
     let is_whole =
         content.len() == header.length && checksum(header.sequence, &content) == header.checksum;
@@ -137,8 +155,8 @@ mod tests {
         write(&paths, None, b"first").unwrap();
         assert_eq!(whole(&paths), (1, b"first".to_vec(), true));
         // Of one digit and of two, shorter and longer than what stood there.
-        for (last, text) in [(1, "the second"), (7, "8"), (8, "the ninth"), (9, "tenth"), (10, "x")]
-        {
+        let long = "long ".repeat(PAGE / 4);
+        for (last, text) in [(1, "the second"), (7, "8"), (8, &long), (9, "tenth"), (10, "x")] {
             write(&paths, Some(last - 1), b"before").unwrap();
             let path = &paths[usize::from(last % 2 == 0)];
             let old = std::fs::read(path).unwrap();

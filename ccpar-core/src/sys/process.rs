@@ -3,13 +3,22 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use super::{FileId, file_id, read_at};
 
-/// When this process started, in the unit of the system: with the pid it names
-/// one process for good. `None` where there is no cheap way to know.
+/// When a process started, in the unit of the system: with the pid that names one
+/// process for good. `None` where there is no cheap way to know.
 pub(crate) fn process_start(pid: u32) -> Option<u64> {
-    stat(pid).map(|stat| stat.start)
+    static OWN: OnceLock<(u32, Option<u64>)> = OnceLock::new();
+    let start = |pid| stat(pid).map(|stat| stat.start);
+    if pid == std::process::id() {
+        let own = OWN.get_or_init(|| (pid, start(pid)));
+        if own.0 == pid {
+            return own.1;
+        }
+    }
+    start(pid)
 }
 
 /// What the kernel says of a process.
