@@ -11,6 +11,7 @@ use ccpar_core::registry::Beat;
 use ccpar_core::{
     Author, Durability, Error, Harness, History, Runner, Settled, SharedFile, Wait, layout,
 };
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
 use crate::commands::report;
@@ -25,7 +26,7 @@ const CALLERS: &str = "CCPAR_CALLERS";
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Identity {
     /// The session that acts [default: `$CCPAR_SESSION`, else Claude Code's own]
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     session: Option<String>,
 }
 
@@ -41,7 +42,7 @@ pub(crate) struct Acting {
     pid: Option<u32>,
 
     /// Which agent of the session: each has claims of its own
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     holder: Option<String>,
 }
 

@@ -5,6 +5,8 @@ use std::process::{ExitCode, ExitStatus};
 
 use ccpar_core::Error;
 
+use crate::output;
+
 /// How a verb ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -83,10 +85,10 @@ impl Failure {
     /// Prints the message, and says how to end.
     pub(crate) fn report(&self) -> Exit {
         if let Some(message) = &self.message {
-            crate::output::say(message);
+            output::say(message);
         }
         if let Some(hint) = &self.hint {
-            crate::output::hint(hint);
+            output::hint(hint);
         }
         self.exit
     }
@@ -108,7 +110,14 @@ impl From<Error> for Failure {
             message.push_str(&cause.to_string());
             source = cause.source();
         }
-        Failure::new(message).with_exit(exit)
+        let failure = Failure::new(message).with_exit(exit);
+        match &error {
+            Error::Claimed { claim, .. } => failure.with_hint(format!(
+                "claimed at {}; wait longer with --wait, or see who it is with: ccpar sessions",
+                output::time(claim.granted.wall),
+            )),
+            _ => failure,
+        }
     }
 }
 

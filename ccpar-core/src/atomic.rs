@@ -100,6 +100,15 @@ pub(crate) fn read(path: &Path) -> Result<Option<OnDisk>> {
     Ok(Some(OnDisk { content, file, metadata }))
 }
 
+/// Says why a file, if there is one, is nothing that can be replaced.
+pub(crate) fn check_plain(path: &Path) -> Result<()> {
+    match fs::metadata(path) {
+        Ok(metadata) => check_kind(path, &metadata),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error).context("examine", path),
+    }
+}
+
 fn check_kind(path: &Path, metadata: &Metadata) -> Result<()> {
     let problem = if metadata.is_dir() {
         "is a folder: name the file in it"

@@ -32,7 +32,7 @@ pub enum Error {
     },
 
     /// The lock was not free in time. Nothing was changed.
-    #[error("`{}` is still locked after {}{}", Shown(path), Secs(*waited), HeldBy(owner.as_ref()))]
+    #[error("`{}` is locked{}{}", Shown(path), StillAfter(*waited), HeldBy(owner.as_ref()))]
     Busy {
         /// The target.
         path: PathBuf,
@@ -56,7 +56,10 @@ pub enum Error {
 
     /// Somebody else has claimed the target, and did not let go in time. Nothing
     /// was changed.
-    #[error("`{}` is claimed by {}{}", Shown(path), By(claim), Still(*waited, *left))]
+    #[error(
+        "`{}` is claimed by {}{}; its term ends in {} unless it is renewed",
+        Shown(path), By(claim), StillAfter(*waited), Secs(*left)
+    )]
     Claimed {
         /// The target.
         path: PathBuf,
@@ -78,6 +81,17 @@ pub enum Error {
         token: u64,
         /// The claim that is on the target now.
         by: Option<Box<Claim>>,
+    },
+
+    /// The process that a session is to live as long as does not live. Nothing was
+    /// changed.
+    #[error(
+        "there is no process {pid}, which the session was to live as long as: name the agent's \
+         own with `--pid`"
+    )]
+    NoProcess {
+        /// Its id.
+        pid: u32,
     },
 
     /// The target is nothing that ccpar can replace: a folder, a device, a
@@ -215,17 +229,16 @@ impl fmt::Display for By<'_> {
     }
 }
 
-struct Still(Duration, Duration);
+/// Nothing, for who did not wait.
+struct StillAfter(Duration);
 
-impl fmt::Display for Still {
+impl fmt::Display for StillAfter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Still(waited, left) = self;
-        write!(
-            f,
-            ", still after {}; its term ends in {} unless it is renewed",
-            Secs(*waited),
-            Secs(*left)
-        )
+        // Less is 0.0 s.
+        if self.0 < Duration::from_millis(50) {
+            return Ok(());
+        }
+        write!(f, ", still after {}", Secs(self.0))
     }
 }
 
@@ -235,7 +248,11 @@ impl fmt::Display for NowBy<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(claim) => write!(f, ", which {} has claimed", By(claim)),
-            None => write!(f, ", which nobody has claimed now"),
+            None => write!(
+                f,
+                ", which nobody has claimed now: a claim ends with its session's process or its \
+                 term; claim it again"
+            ),
         }
     }
 }

@@ -79,7 +79,7 @@ pub struct Harness {
     limits: Limits,
     history: bool,
     callers: Vec<String>,
-    on_wait: Box<OnWait>,
+    on_wait: Option<Box<OnWait>>,
     on_claimed: Box<OnClaimed>,
     runner: Runner,
     token: Option<u64>,
@@ -128,7 +128,7 @@ impl Harness {
             limits: Limits::default(),
             history: true,
             callers: Vec::new(),
-            on_wait: Box::new(|_, _| {}),
+            on_wait: None,
             on_claimed: Box::new(|_, _| {}),
             runner: Runner::default(),
             token: None,
@@ -183,14 +183,16 @@ impl Harness {
         Harness { callers, ..self }
     }
 
-    /// Calls `tell` once per lock that has to be waited for, with the target
-    /// and whoever holds it, if known.
+    /// Calls `tell` once per lock that has to be waited for
+    /// [noticeably](crate::lock::NOTICEABLE), with the target and whoever holds
+    /// it, if known.
     #[must_use]
     pub fn on_wait(self, tell: impl Fn(&Path, Option<&Owner>) + Send + Sync + 'static) -> Harness {
-        Harness { on_wait: Box::new(tell), ..self }
+        Harness { on_wait: Some(Box::new(tell)), ..self }
     }
 
-    /// Calls `tell` once per claim that has to be waited for, with the target.
+    /// Calls `tell` once per claim that has to be waited for
+    /// [noticeably](crate::lock::NOTICEABLE), with the target.
     #[must_use]
     pub fn on_claimed(self, tell: impl Fn(&Path, &Claim) + Send + Sync + 'static) -> Harness {
         Harness { on_claimed: Box::new(tell), ..self }
@@ -288,8 +290,12 @@ impl Harness {
         (self.on_claimed)(path, claim);
     }
 
+    pub(crate) fn tells_wait(&self) -> bool {
+        self.on_wait.is_some()
+    }
+
     pub(crate) fn tell_wait(&self, path: &Path, owner: Option<&Owner>) {
-        (self.on_wait)(path, owner);
+        self.on_wait.iter().for_each(|tell| tell(path, owner));
     }
 
     /// This process, as the owner of a lock that it takes now.

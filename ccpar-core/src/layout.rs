@@ -7,7 +7,8 @@
 //!   history/<file name>-<key>/log.jsonl  one line per version
 //!   history/<file name>-<key>/<hash>     one whole content
 //!   seen/<holder>/<key>                  what that holder has seen of the target
-//!   registry.json, registry.lock         the claims
+//!   registry.0.json, registry.1.json     the claims, written in turn
+//!   registry.lock                        under which sessions and claims change
 //!   registry.tokens                      the last token that is reserved
 //!   claims/<file name>-<key>.lock        where those wait who want a claim
 //!   claims/<file name>-<key>.bell        a fifo while the first of them listens
@@ -86,7 +87,7 @@ pub fn seen_file(root: &Utf8Path, holder: &str, canonical: &Path) -> Utf8PathBuf
 
 /// `<root>/seen/<holder>`
 pub fn seen_dir(root: &Utf8Path, holder: &str) -> Utf8PathBuf {
-    root.join("seen").join(component(holder))
+    root.join("seen").join(record_name(holder))
 }
 
 /// `<root>/claims/<file name>-<key>.lock`
@@ -101,7 +102,7 @@ pub(crate) fn queue_file_of(root: &Utf8Path, path: &Path, key: &str) -> Utf8Path
 
 /// `<root>/sessions/<id>.json`
 pub fn session_file(root: &Utf8Path, session: &str) -> Utf8PathBuf {
-    root.join("sessions").join(format!("{}.json", component(session)))
+    root.join("sessions").join(format!("{}.json", record_name(session)))
 }
 
 /// The folder where Claude Code lists its own sessions: `sessions` in
@@ -146,9 +147,21 @@ pub fn conflict_name(canonical: &Path, who: &str, hash: &str) -> OsString {
 /// A foreign name (session, branch) as one path component: unique, and never
 /// `..`, hidden, or a path.
 pub fn component(name: &str) -> String {
+    component_unless(name, false)
+}
+
+/// The same for the name of a record, which must be another's not even where a
+/// file system folds case, or a name is made like one that was cleaned.
+fn record_name(name: &str) -> String {
+    let is_hash = |tail: &str| tail.len() == 8 && tail.bytes().all(|c| c.is_ascii_hexdigit());
+    let looks_cleaned = name.rsplit_once('-').is_some_and(|(_, tail)| is_hash(tail));
+    component_unless(name, looks_cleaned || name.bytes().any(|c| c.is_ascii_uppercase()))
+}
+
+fn component_unless(name: &str, unclean: bool) -> String {
     let clean = safe(name);
     let clean = clean.trim_start_matches('.');
-    if clean == name && !clean.is_empty() {
+    if clean == name && !clean.is_empty() && !unclean {
         return clean.to_owned();
     }
     // What was lost in cleaning is kept by the hash.
@@ -226,6 +239,17 @@ mod tests {
         assert_ne!(component("feat/voice-buffer"), component("feat-voice/buffer"));
         assert_ne!(component("feat/voice"), component("feat-voice"));
         assert_eq!(component("feat-voice"), "feat-voice");
+    }
+
+    #[test]
+    fn no_two_sessions_have_one_record_even_where_case_is_folded() {
+        let names = ["a/b", &component("a/b"), "Me", "me", "ME", "", "../me", &hex(&[1; 4])];
+        let records = names.map(|name| session_file(Utf8Path::new("r"), name));
+        let folded: std::collections::BTreeSet<_> =
+            records.iter().map(|path| path.as_str().to_lowercase()).collect();
+        assert_eq!(folded.len(), names.len(), "{records:?}");
+        let id = "0198a7c2-6f2e-7000-8000-1234567890ab";
+        assert_eq!(session_file(Utf8Path::new("r"), id), format!("r/sessions/{id}.json"));
     }
 
     #[test]

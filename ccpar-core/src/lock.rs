@@ -22,6 +22,7 @@
 //! Not promised: any order among waiters, and locks on NFS or on folders that a
 //! virtual machine shares with its host.
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::mem;
@@ -36,6 +37,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Context as _, Error, Result};
 use crate::sys;
+
+/// What has to be waited for shorter than this is not worth a word.
+pub const NOTICEABLE: Duration = Duration::from_millis(200);
 
 /// How long to wait for a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +119,9 @@ impl std::fmt::Display for Owner {
     }
 }
 
+/// Tells who holds a lock, if that is known.
+pub type Tell<'a> = &'a dyn Fn(Option<&Owner>);
+
 /// A request for a lock: who asks, and what to do while it waits.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
@@ -125,14 +132,15 @@ pub struct Request<'a> {
     /// The [processes](Owner::process) that wait for this one to end. To wait
     /// for a lock that one of them holds is an error.
     pub inside: &'a [String],
-    /// Called once, before blocking, with the owner if one is known.
-    pub on_wait: &'a dyn Fn(Option<&Owner>),
+    /// Called once, when the waiting has become [`NOTICEABLE`], with the owner if
+    /// one is known.
+    pub on_wait: Option<Tell<'a>>,
 }
 
 impl<'a> Request<'a> {
     /// Waits in silence and leaves no name.
     pub fn new(wait: Wait) -> Request<'a> {
-        Request { wait, owner: None, inside: &[], on_wait: &|_| {} }
+        Request { wait, owner: None, inside: &[], on_wait: None }
     }
 }
 
@@ -164,7 +172,12 @@ impl Lock {
     /// waiting could not end, [`Error::Io`].
     pub fn acquire(path: &Utf8Path, mode: Mode, request: Request<'_>) -> Result<Lock> {
         let begun = Instant::now();
-        let mut told = false;
+        let told = Cell::new(false);
+        let tell = || {
+            if let (Some(tell), false) = (request.on_wait, told.replace(true)) {
+                tell(Lock::owner_of(path).as_ref());
+            }
+        };
         loop {
             let (file, id) = open(path)?;
             let file = match try_lock(file, mode).context("lock", path)? {
@@ -177,15 +190,10 @@ impl Lock {
                     if request.wait != Wait::Never && (ours || sys::holds_by_inheritance(id)) {
                         return Err(Error::HeldByCaller { path: path.into() });
                     }
-                    if !mem::replace(&mut told, true) && request.wait != Wait::Never {
-                        (request.on_wait)(owner.as_ref());
-                    }
                     let locked = match request.wait {
                         Wait::Never => None,
-                        Wait::Forever => Some(block(file, mode)),
-                        Wait::For(limit) => {
-                            block_until(file, mode, limit.saturating_sub(begun.elapsed()))
-                        }
+                        Wait::Forever if request.on_wait.is_none() => Some(block(file, mode)),
+                        wait => block_until(file, mode, begun, wait, tell),
                     };
                     let Some(locked) = locked else {
                         let owner = Lock::owner_of(path);
@@ -236,6 +244,13 @@ impl Lock {
     /// is then held until the last of them ends, as with flock(1).
     pub fn pass_on(&self) -> Result<()> {
         sys::make_inheritable(&self.file).context("pass on", &self.path)
+    }
+
+    /// Names its owner to those who wait behind it, who was not named at first.
+    pub(crate) fn name(&mut self, owner: &Owner) {
+        if !self.recorded {
+            self.record(owner);
+        }
     }
 
     /// Information only: a full disk must not make locks fail.
@@ -331,15 +346,34 @@ fn block(file: File, mode: Mode) -> io::Result<File> {
 
 /// Blocks in a helper thread, which a time limit can leave behind: if it wins
 /// too late nobody receives the file, and dropping it releases the lock.
-fn block_until(file: File, mode: Mode, limit: Duration) -> Option<io::Result<File>> {
+fn block_until(
+    file: File,
+    mode: Mode,
+    begun: Instant,
+    wait: Wait,
+    tell: impl Fn(),
+) -> Option<io::Result<File>> {
     let (send, receive) = mpsc::sync_channel(1);
     let helper = thread::Builder::new().name("ccpar-lock".to_owned()).spawn(move || {
         let _ = send.send(block(file, mode));
     });
-    match helper {
-        Ok(_) => receive.recv_timeout(limit).ok(),
-        Err(error) => Some(Err(error)),
+    if let Err(error) = helper {
+        return Some(Err(error));
     }
+    let received = |wait: Wait| match wait.less(begun.elapsed()) {
+        Wait::For(left) => receive.recv_timeout(left).ok(),
+        _ => receive.recv().ok(),
+    };
+    let quiet = match wait {
+        Wait::For(limit) => limit.min(NOTICEABLE),
+        _ => NOTICEABLE,
+    };
+    received(Wait::For(quiet)).or_else(|| {
+        if wait != Wait::For(quiet) {
+            tell();
+        }
+        received(wait)
+    })
 }
 
 #[cfg(test)]

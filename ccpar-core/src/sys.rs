@@ -13,7 +13,9 @@ mod process;
 
 pub(crate) use bell::{Bell, ring, touch};
 pub(crate) use place::{boot, caller, host, machine, pid_namespace, uptime};
-pub(crate) use process::{holds_by_inheritance, make_inheritable, process_lives, process_start};
+pub(crate) use process::{
+    holds_by_inheritance, make_inheritable, process_is_stopped, process_lives, process_start,
+};
 
 /// Which file a name stands for, for as long as the file exists. `None` where
 /// std has no stable way to ask (Windows): callers then go without the check.

@@ -15,7 +15,9 @@ use crate::output;
 #[command(after_help = "\
 Prints the claim's token. `locked-write`, `locked-edit` and `restore` of others
 wait, and are then refused. A claim ends with `ccpar release`, with its session's
-process, or when its term has passed since the last `ccpar heartbeat`.
+process, or when its term has passed since the last `ccpar heartbeat`. That process
+is the program that runs this: where it is timeout(1), make or the like, and ends
+with the line, name the script's own with `--pid $$`.
 
 Exit: 0 claimed; 1 somebody else holds one of them; 2 trouble
 
@@ -48,7 +50,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    if arguments.ttl.is_zero() {
+    if arguments.ttl.as_millis() == 0 {
         return Err(Failure::new("a claim of no time binds nobody: give --ttl some seconds"));
     }
     let harness = context::acting(&arguments.acting)?.with_wait(context::wait(arguments.wait)?);

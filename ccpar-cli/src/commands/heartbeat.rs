@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ccpar_core::registry::{Beat, Life, Session};
-use ccpar_core::{Registry, Runner};
+use ccpar_core::Runner;
+use ccpar_core::registry::{Beat, Session};
 use clap::Args;
 
 use crate::context::{self, Acting, seconds};
@@ -45,6 +45,9 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let harness = context::acting(&arguments.acting)?;
+    if arguments.every.is_some_and(|every| every.is_zero()) {
+        return Err(Failure::new("beats without a pause: give --every some seconds"));
+    }
     if arguments.end {
         let released = harness.registry().end(None)?;
         if arguments.json {
@@ -55,9 +58,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     // Some beats may be missed.
-    let term = arguments.every.map(|every| (every * 3).max(Duration::from_secs(30)));
+    let term = arguments.every.map(|every| every.saturating_mul(3).max(Duration::from_secs(30)));
     let beat = Beat { expects: arguments.expect.clone(), term, ..context::beat() };
-    let session = register(&harness.registry(), &beat)?;
+    let session = harness.registry().beat(&beat)?;
     if arguments.json {
         output::json(&session)?;
     }
@@ -65,17 +68,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Some(every) => repeat(arguments, &session, every.max(Duration::from_millis(10))),
         None => Ok(Exit::Done),
     }
-}
-
-/// Registers a session whose process lives.
-fn register(registry: &Registry<'_>, beat: &Beat) -> Result<Session, Failure> {
-    let session = registry.beat(beat)?;
-    if registry.life(&session.process) == Life::Dead {
-        registry.end(Some(&session.process))?;
-        let message = format!("there is no process {}", session.process.pid);
-        return Err(Failure::new(message).with_hint("name the agent's own with --pid"));
-    }
-    Ok(session)
 }
 
 fn repeat(arguments: &Arguments, session: &Session, every: Duration) -> Result<Exit, Failure> {

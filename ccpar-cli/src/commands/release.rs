@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use ccpar_core::layout;
 use ccpar_core::registry::Release;
 use clap::Args;
 
@@ -38,20 +39,32 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         (None, []) => Release::All,
         (None, paths) => Release::Files(paths),
     };
-    let released = harness.registry().release(what)?;
+    let registry = harness.registry();
+    let released = registry.release(what)?;
     if arguments.json {
         for claim in &released {
             output::json(claim)?;
         }
     }
-    if released.is_empty() && !matches!(what, Release::All) {
-        let what = match arguments.claim {
-            Some(token) => format!("token {token} holds no claim (any more)"),
-            None => "this holder has no claim on that (any more)".to_owned(),
-        };
-        return Err(Failure::new(what)
-            .with_exit(Exit::No)
-            .with_hint("list the claims with: ccpar sessions --claims"));
+    let mut not_held = Vec::new();
+    if let (Some(token), true) = (arguments.claim, released.is_empty()) {
+        not_held.push(format!("token {token} holds no claim"));
     }
-    Ok(Exit::Done)
+    for path in &arguments.paths {
+        let key = layout::key(&harness.file(path).real_path()?);
+        if released.iter().flat_map(|claim| &claim.files).all(|file| file.key != key) {
+            not_held.push(format!(
+                "{} has no claim on `{}`",
+                registry.holder(),
+                output::path(path)
+            ));
+        }
+    }
+    if not_held.is_empty() {
+        return Ok(Exit::Done);
+    }
+    for what in not_held {
+        output::say(format!("{what} (any more)"));
+    }
+    Err(Failure::silent(Exit::No).with_hint("list the claims with: ccpar sessions --claims"))
 }

@@ -1,12 +1,13 @@
 //! `ccpar sessions`
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use ccpar_core::registry::{Claim, ClientSession, Life, Listed, Session, client_sessions};
-use ccpar_core::{Harness, layout};
+use ccpar_core::{Error, Harness, layout};
 use clap::Args;
 use notify::{RecursiveMode, Watcher as _};
 use serde::Serialize;
@@ -78,14 +79,14 @@ struct Unguarded<'a> {
 
 impl<'a> ClaimJson<'a> {
     fn new((claim, left): &'a (Claim, u64)) -> ClaimJson<'a> {
-        ClaimJson { claim, until: when::now() + left }
+        ClaimJson { claim, until: when::now().saturating_add(*left) }
     }
 }
 
-/// A listing, and whether there was trouble with it.
+/// A listing, and what is wrong with sessions that are not in it.
 struct Listing {
     text: Vec<u8>,
-    trouble: bool,
+    problems: Vec<Error>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
@@ -93,9 +94,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     if arguments.watch {
         return watch(&harness, arguments);
     }
-    let listing = list(&harness, arguments)?;
-    output::text(&listing.text)?;
-    Ok(if listing.trouble { Exit::Trouble } else { Exit::Done })
+    let Listing { text, problems } = list(&harness, arguments)?;
+    output::text(&text)?;
+    let end = if problems.is_empty() { Exit::Done } else { Exit::Trouble };
+    for problem in problems {
+        Failure::from(problem).report();
+    }
+    Ok(end)
 }
 
 fn list(harness: &Harness, arguments: &Arguments) -> Result<Listing, Failure> {
@@ -105,15 +110,10 @@ fn list(harness: &Harness, arguments: &Arguments) -> Result<Listing, Failure> {
             .iter()
             .map(|claim| claim_line(claim, arguments))
             .collect::<Result<Vec<_>, _>>()?;
-        return Ok(Listing { text: text.concat(), trouble: false });
+        return Ok(Listing { text: text.concat(), problems: Vec::new() });
     }
     let (sessions, problems) = harness.registry().sessions()?;
-    let trouble = !problems.is_empty();
-    for problem in problems {
-        Failure::from(problem).report();
-    }
-    let known: std::collections::HashSet<_> =
-        sessions.iter().map(|one| one.session.id.clone()).collect();
+    let known: HashSet<_> = sessions.iter().map(|one| one.session.id.clone()).collect();
     let client = layout::client_sessions(|name| std::env::var_os(name));
     let client = client.map(|folder| client_sessions(&folder)).unwrap_or_default();
     let mut text = Vec::new();
@@ -123,7 +123,7 @@ fn list(harness: &Harness, arguments: &Arguments) -> Result<Listing, Failure> {
     for one in client.iter().filter(|one| !known.contains(&one.id)) {
         text.extend(unguarded_text(one, arguments)?);
     }
-    Ok(Listing { text, trouble })
+    Ok(Listing { text, problems })
 }
 
 fn json_line(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
@@ -223,7 +223,7 @@ fn claim_words((claim, left): &(Claim, u64)) -> String {
         files.collect::<Vec<_>>().join(", "),
         claim.token,
         output::time(claim.granted.wall),
-        output::time(when::now() + left),
+        output::time(when::now().saturating_add(*left)),
     )
 }
 
@@ -241,8 +241,16 @@ fn watch(harness: &Harness, arguments: &Arguments) -> Result<Exit, Failure> {
         watcher.watch(&folder, RecursiveMode::NonRecursive).map_err(failed)?;
     }
     let mut shown = None;
+    // What is wrong is said once.
+    let mut known = HashSet::new();
     loop {
-        let text = list(harness, arguments)?.text;
+        let Listing { text, problems } = list(harness, arguments)?;
+        for problem in problems {
+            let said = problem.to_string();
+            if known.insert(said) {
+                Failure::from(problem).report();
+            }
+        }
         if shown.as_ref() != Some(&text) {
             if shown.is_some() && !arguments.json {
                 output::data(b"\n")?;

@@ -59,6 +59,41 @@ pub(crate) fn forge(path: &std::path::Path, change: impl FnOnce(&mut Value)) {
     std::fs::File::options().write(true).open(path).unwrap().set_modified(changed).unwrap();
 }
 
+const TABLES: [&str; 2] = ["registry.0.json", "registry.1.json"];
+
+/// The later of the two changes of the claims that are on disk, and its sequence.
+fn change(home: &Home) -> (u64, Value) {
+    let change = |name| {
+        let text = home.text(&format!(".claude/ccpar/{name}"));
+        let (header, rest) = text.split_once('\n').unwrap();
+        let header: Value = serde_json::from_str(header).unwrap();
+        let length = usize::try_from(header["length"].as_u64().unwrap()).unwrap();
+        (header["sequence"].as_u64().unwrap(), serde_json::from_str(&rest[..length]).unwrap())
+    };
+    TABLES.map(change).into_iter().max_by_key(|(sequence, _)| *sequence).unwrap()
+}
+
+/// The claims as they are on disk.
+pub(crate) fn table(home: &Home) -> Value {
+    change(home).1
+}
+
+/// Changes them as something else might.
+fn forge_table(home: &Home, forge: impl FnOnce(&mut Value)) {
+    let (sequence, mut table) = change(home);
+    forge(&mut table);
+    let text = table.to_string();
+    let bytes = sequence.to_le_bytes();
+    let checksum = bytes.iter().chain(text.as_bytes()).fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let header = serde_json::json!({
+        "format": 2, "sequence": sequence, "length": text.len(), "checksum": checksum,
+    });
+    let name = TABLES[usize::try_from(sequence % 2).unwrap()];
+    home.write(&format!(".claude/ccpar/{name}"), format!("{header}\n{text}left over"));
+}
+
 #[test]
 fn a_claim_refuses_others_by_name_until_it_is_released() {
     let home = Home::new();
@@ -83,7 +118,7 @@ fn a_claim_refuses_others_by_name_until_it_is_released() {
     home.pipe(&["locked-write", "a.md", "--claim", &first], "three\n").ended(0, "");
     home.ccpar(&["claim", "a.md", "--session", "me", "--holder", "sub", "--wait", "0"])
         .ended(1, "claimed by session me");
-    home.ccpar(&["release", "a.md", "--session", "you"]).ended(1, "no claim on that");
+    home.ccpar(&["release", "a.md", "--session", "you"]).ended(1, "you has no claim on `a.md`");
     assert_eq!(token(home.ccpar(&mine)), first, "asked for again it is the same");
     home.ccpar(&["release", "--session", "me"]).quiet();
     let second = token(home.ccpar(&["claim", "a.md", "--session", "you"]));
@@ -195,7 +230,7 @@ fn death_frees_at_once_and_age_alone_never_before_the_term() {
         ask("you").ended(1, "claimed by session me");
     }
     // What the table says of the wall clock decides nothing either.
-    forge(&record(&home, "registry.json"), |table| {
+    forge_table(&home, |table| {
         table["claims"][0]["granted"]["wall"] = 5.into();
     });
     ask("you").ended(1, "claimed by session me");
@@ -311,14 +346,62 @@ fn a_command_under_a_lock_cannot_claim_what_it_waits_for() {
 fn a_table_that_cannot_be_read_is_put_aside_and_tokens_still_grow() {
     let home = Home::new();
     let first = token(home.ccpar(&["claim", "a.md", "--session", "me"]));
-    home.write(".claude/ccpar/registry.json", "{\"token\": 1, \"cla");
+    for name in TABLES {
+        home.write(&format!(".claude/ccpar/{name}"), "{\"token\": 1, \"cla");
+    }
     home.pipe(&["locked-write", "a.md", "--session", "you"], "x\n").ended(0, "");
     home.pipe(&["locked-write", "a.md", "--claim", &first], "x\n").ended(1, "holds no claim");
     let second = token(home.ccpar(&["claim", "a.md", "--session", "you"]));
     assert!(second.parse::<u64>().unwrap() > first.parse().unwrap());
-    assert!(record(&home, "registry.json.unreadable").exists());
-    home.write(".claude/ccpar/registry.json", "{\"format\": 9, \"token\": 1, \"claims\": []}");
+    assert!(record(&home, "registry.0.json.unreadable").exists());
+    // One that has counted too far is damaged too: tokens never start anew.
+    forge_table(&home, |table| table["token"] = u64::MAX.into());
+    let third = token(home.ccpar(&["claim", "a.md", "--session", "third"]));
+    assert!(third.parse::<u64>().unwrap() > second.parse().unwrap());
+    let newer = "{\"format\": 9, \"sequence\": 0, \"length\": 0, \"checksum\": 0}\n";
+    home.write(".claude/ccpar/registry.0.json", newer);
     home.ccpar(&["claim", "b.md", "--session", "you"]).ended(2, "of a newer ccpar");
+    home.pipe(&["locked-write", "b.md"], "x").ended(2, "registry.0.json");
+}
+
+#[test]
+fn a_change_of_the_table_that_was_cut_short_leaves_the_one_before_and_no_token_twice() {
+    let home = Home::new();
+    let first = token(home.ccpar(&["claim", "a.md", "--session", "me"]));
+    let second = token(home.ccpar(&["claim", "b.md", "--session", "me"]));
+    // What is left when a writer was killed in the middle, or one file is gone.
+    let cut = |name: &str| {
+        let text = home.text(&format!(".claude/ccpar/{name}"));
+        home.write(&format!(".claude/ccpar/{name}"), &text[..text.len() - 9]);
+    };
+    let (sequence, _) = change(&home);
+    cut(TABLES[usize::try_from(sequence % 2).unwrap()]);
+    home.ccpar(&["claim", "a.md", "--session", "you", "--wait", "0"]).ended(1, "session me");
+    home.pipe(&["locked-write", "a.md", "--claim", &first], "x").ended(0, "");
+    let third = token(home.ccpar(&["claim", "b.md", "--session", "you"]));
+    assert!(third.parse::<u64>().unwrap() > second.parse().unwrap(), "{third} after {second}");
+    let (sequence, _) = change(&home);
+    std::fs::remove_file(record(&home, TABLES[usize::try_from(sequence % 2).unwrap()])).unwrap();
+    let fourth = token(home.ccpar(&["claim", "c.md", "--session", "me"]));
+    assert!(fourth.parse::<u64>().unwrap() > third.parse().unwrap(), "{fourth} after {third}");
+}
+
+#[test]
+fn the_table_of_the_first_format_is_taken_over() {
+    let home = Home::new();
+    let agent = Agent::start();
+    let first = token(home.ccpar(&["claim", "a.md", "--session", "me", "--pid", &agent.pid()]));
+    let mut old = table(&home);
+    old["format"] = 1.into();
+    for name in TABLES {
+        std::fs::remove_file(record(&home, name)).unwrap();
+    }
+    home.write(".claude/ccpar/registry.json", old.to_string());
+    home.pipe(&["locked-write", "a.md", "--wait", "0"], "x").ended(1, "claimed by session me");
+    let second = token(home.ccpar(&["claim", "b.md", "--session", "me"]));
+    assert!(second.parse::<u64>().unwrap() > first.parse().unwrap());
+    assert!(!record(&home, "registry.json").exists());
+    home.pipe(&["locked-write", "a.md", "--claim", &first], "x").ended(0, "");
 }
 
 #[test]
@@ -326,7 +409,7 @@ fn a_token_that_a_power_loss_took_is_not_given_again() {
     let home = Home::new();
     let first = token(home.ccpar(&["claim", "a.md", "--session", "me"]));
     // What stands there after a boot: the table of before, from another boot.
-    forge(&record(&home, "registry.json"), |table| {
+    forge_table(&home, |table| {
         table["boot"] = "an earlier one".into();
         table["token"] = 0.into();
         table["claims"] = Vec::<Value>::new().into();

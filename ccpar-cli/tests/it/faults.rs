@@ -185,7 +185,7 @@ fn where_the_root_cannot_be_written_there_is_a_way_round_while_there_is_a_lock()
     assert_eq!(home.text("notes.md"), OLD);
     // A lock that may only be read excludes others all the same.
     let nested = ["lock", "notes.md", "--", "ccpar", "lock", "-n", "-E", "9", "notes.md", "true"];
-    bound(&nested).unwrap().ended(9, "still locked");
+    bound(&nested).unwrap().ended(9, "is locked");
     let ran = bound(&["locked-write", "other.md", "--no-history"]).unwrap();
     ran.ended(2, "cannot create").ended(2, "or set CCPAR_ROOT to a folder that is");
     assert!(!home.path("other.md").exists());

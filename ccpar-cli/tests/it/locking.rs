@@ -30,8 +30,11 @@ fn a_busy_lock_ends_with_the_code_that_was_asked_for() {
     let mut said = BufReader::new(holder.stdout.take().unwrap());
     said.read_line(&mut line).unwrap();
     home.ccpar(&["lock", "-n", "n.md", "true"]).ended(1, "held by session s7");
-    home.ccpar(&["lock", "-n", "-E", "9", "n.md", "true"]).ended(9, "still locked");
-    home.ccpar(&["lock", "-w", "0.05", "n.md", "true"]).ended(1, "waiting for `n.md`");
+    home.ccpar(&["lock", "-n", "-E", "9", "n.md", "true"]).ended(9, "`n.md` is locked, held");
+    home.ccpar(&["lock", "-w", "0.3", "n.md", "true"]).ended(1, "waiting for `n.md`");
+    // A wait that nobody notices is not worth a word.
+    let short = home.ccpar(&["lock", "-w", "0.05", "n.md", "true"]).ended(1, "still after 0.1 s");
+    assert!(!short.stderr.contains("waiting"), "{short:?}");
     home.ccpar(&["lock", "-n", "-s", "n.md", "true"]).ended(1, "");
     home.pipe(&["locked-write", "n.md", "--wait", "0.05"], "x").ended(1, "held by session s7");
     // Readers never wait.
@@ -61,7 +64,7 @@ fn whoever_waits_for_its_own_caller_is_told_at_once() {
     home.ccpar(&["locked-edit", "n.md", "--", "sh", "-c", write]).ended(2, advice);
     // Who does not wait gets flock(1)'s answer.
     let nested = ["lock", "n.md", "--", "ccpar", "lock", "-n", "-E", "9", "n.md", "true"];
-    home.ccpar(&nested).ended(9, "still locked");
+    home.ccpar(&nested).ended(9, "is locked");
     home.ccpar(&["lock", "other.md", "--", "sh", "-c", write]).quiet();
     if cfg!(target_os = "linux") && there_is("flock") {
         home.sh(&format!("flock $(ccpar lock --print-path n.md) sh -c '{write}'")).ended(2, advice);
@@ -103,7 +106,7 @@ fn scripts_that_keep_using_flock_are_excluded_and_exclude() {
     let mut holder = holder.stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(holder.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    home.pipe(&["locked-write", "n.md", "--wait", "0"], "x").ended(1, "still locked");
+    home.pipe(&["locked-write", "n.md", "--wait", "0"], "x").ended(1, "is locked");
     drop(holder.stdin.take());
     holder.wait().unwrap();
     home.pipe(&["locked-write", "n.md", "--wait", "0"], "x").quiet();

@@ -1,5 +1,6 @@
 //! What a user types, and gets.
 
+mod claim_mistakes;
 mod claims;
 mod client;
 mod demo;

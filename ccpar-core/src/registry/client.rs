@@ -10,6 +10,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::session::SIZE_MAX;
 use super::{Life, Now};
 use crate::sys;
 
@@ -60,7 +61,8 @@ pub fn client_sessions(folder: &Path) -> Vec<ClientSession> {
     let now = Now::here();
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let session = |entry: std::fs::DirEntry| {
-        let is_plain = entry.file_type().is_ok_and(|kind| kind.is_file());
+        let is_plain =
+            entry.metadata().is_ok_and(|found| found.is_file() && found.len() <= SIZE_MAX);
         let text = is_plain.then(|| std::fs::read(entry.path()).ok())??;
         let entry: Entry = serde_json::from_slice(&text).ok()?;
         let life = entry.life(&now);

@@ -115,7 +115,10 @@ impl Now {
         let same_boot = self.place.boot == place.boot
             && (place.boot.is_some() || self.place.host == place.host);
         match (self.moment.up, moment.up) {
-            (Some(now), Some(then)) if same_boot => now.saturating_sub(then),
+            // Where boots have no names, a clock that is behind was started again.
+            (Some(now), Some(then)) if same_boot && (place.boot.is_some() || now >= then) => {
+                now.saturating_sub(then)
+            }
             _ if same_boot => self.moment.wall.saturating_sub(moment.wall),
             _ => self.moment.wall.saturating_sub(moment.wall).saturating_sub(SKEW),
         }
@@ -316,6 +319,25 @@ impl Table {
         wanted.token = self.token;
         self.claims.push(wanted.clone());
         Ok(wanted)
+    }
+
+    /// Undoes a grant: what it changed or took over is as it was `before`. Says what
+    /// is free now; `None` if the grant does not stand any more as it was made.
+    pub fn take_back(&mut self, granted: &Claim, before: &[Claim]) -> Option<Claim> {
+        let at = self.claims.iter().position(|claim| claim == granted)?;
+        let mut freed = self.claims.remove(at);
+        for old in before {
+            let was = |file: &File| old.is_on(&file.key);
+            let (back, free) = std::mem::take(&mut freed.files).into_iter().partition(was);
+            freed.files = free;
+            // What was not taken over stands there still, if it was not released.
+            match self.claims.iter_mut().find(|claim| claim.token == old.token) {
+                Some(rest) => rest.files.extend(back),
+                None => self.claims.push(Claim { files: back, ..old.clone() }),
+            }
+        }
+        self.claims.sort_by_key(|claim| claim.token);
+        Some(freed)
     }
 
     /// Takes out what one of these conditions names: the claims of a token, or

@@ -12,25 +12,42 @@
 //! over is said in [`Now::life`] and [`Claim::state`], and nowhere else.
 //!
 //! # How a claim is granted
-//! 1. Whoever may wait queues at each file: one lock a file, in the order of
-//!    their keys. Only the first in a queue listens for the end of the claim that
-//!    is in its way; nobody who comes later is granted before it, so none starves.
+//! 1. Everybody queues at each file: one lock a file, in the order of their keys.
+//!    Only the first in a queue listens for the end of the claim that is in its way;
+//!    nobody who comes later is granted before it, so none starves. Who does not
+//!    wait is refused if somebody does. One that is stopped (Ctrl-Z) is passed over
+//!    by those who come then, and by those behind it when their time is over.
 //! 2. Under the registry's lock, claims that bind nobody are taken out, and the
 //!    wanted one is put in, or not, for all its files.
 //! 3. The target's lock of each file is taken and dropped once: a write that was
-//!    allowed before the grant is over then. If the claim still stands, it is told.
+//!    allowed before the grant is over then. If the claim still stands, it is told;
+//!    if such a write is not over in time, the grant is taken back.
 //!
 //! A write asks under its target's lock, and keeps that until the text is in
 //! place; so it is over before a later claim is told, or it is refused. If it may
 //! wait it lets that lock go, and queues as a claim does.
 //!
 //! # Format
-//! `registry.json` holds the claims and the last token. It is replaced, so that
-//! readers need no lock, and written under `registry.lock` alone. It need not
-//! outlive a power loss, as no claim does; but tokens are reserved by the block in
-//! `registry.tokens`, durably, before the first of a block is told. A table that
-//! cannot be read is put aside when the next claim is granted: its claims are
-//! forgotten, their tokens refused, and later tokens are greater than all before.
+//! `registry.0.json` and `registry.1.json` hold the claims and the last token, as
+//! one JSON object. They are written in turn, in place, under `registry.lock` alone,
+//! so that readers need no lock and no change waits for a disk:
+//! ```text
+//! {"format":2,"sequence":6,"length":912,"checksum":7203…}
+//! {"reserved":64,"boot":"…","token":3,"claims":[…]}
+//! ```
+//! `length` is that of the second line, which what was longer before may follow;
+//! `checksum` is FNV-1a (64 bits) over the sequence, as 8 bytes with the lowest
+//! first, and that line. Even sequences lie in the first file, odd ones in the second. The
+//! greater of those that are whole counts: a writer that is killed leaves the other
+//! as it was.
+//!
+//! That need not outlive a power loss, as no claim does; but tokens are reserved by
+//! the block in `registry.tokens`, durably, before the first of a block is told. Of a
+//! table that may not be the last one, as the other file is not whole, the tokens of
+//! the block count as told. One that cannot be read at all is put aside when the next
+//! claim is granted: its claims are forgotten, their tokens refused, and later tokens
+//! are greater than all before. The first format was one file, `registry.json`, which
+//! is taken over.
 //!
 //! `sessions/<id>.json` is a heartbeat: replaced under `registry.lock` when
 //! something of it changed, else touched. Its time of change is the last beat,
@@ -43,7 +60,9 @@ mod claims;
 mod client;
 mod decide;
 mod session;
+mod slots;
 mod table;
+mod waiting;
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -180,9 +199,13 @@ impl<'h> Registry<'h> {
         Ok([root.to_owned(), sessions])
     }
 
+    fn lock_path(&self) -> camino::Utf8PathBuf {
+        self.harness.root().join("registry.lock")
+    }
+
     fn lock(&self) -> Result<Lock> {
         let owner = self.harness.owner();
         let request = Request { owner: Some(&owner), ..Request::new(Wait::For(PATIENCE)) };
-        Lock::acquire(&self.harness.root().join("registry.lock"), Mode::Exclusive, request)
+        Lock::acquire(&self.lock_path(), Mode::Exclusive, request)
     }
 }

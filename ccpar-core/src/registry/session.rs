@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 use super::table::put;
 use super::{Claim, Life, Moment, Now, Process, Registry, Runner};
 use crate::error::{Context as _, Error, Result};
+use crate::lock::{Lock, Mode};
 use crate::{checkout, layout, sys, target};
 
 const FORMAT: u32 = 1;
 
-/// Heartbeats that are larger are none of ours.
-const SIZE_MAX: u64 = 1 << 20;
+/// What is larger is no heartbeat.
+pub(super) const SIZE_MAX: u64 = 1 << 20;
 
 /// A session whose life nothing proves counts as alive until it was silent for
 /// so long, in milliseconds, unless it said otherwise.
@@ -60,7 +61,7 @@ impl Session {
     /// The moment of a beat, from the time of change that it left.
     fn beat(&self, changed: u64) -> Moment {
         let after = changed.saturating_sub(self.clock.wall);
-        Moment { wall: changed, up: self.clock.up.map(|up| up + after) }
+        Moment { wall: changed, up: self.clock.up.map(|up| up.saturating_add(after)) }
     }
 }
 
@@ -92,12 +93,12 @@ pub struct Listed {
 }
 
 impl Listed {
-    /// Whether it is dead, or has to be taken for that.
+    /// Whether it is dead, or has to be taken for that: none of its claims binds.
     pub fn is_gone(&self) -> bool {
         match self.life {
             Life::Lives => false,
             Life::Dead => true,
-            Life::Unknown => self.silent,
+            Life::Unknown => self.silent && self.claims.is_empty(),
         }
     }
 
@@ -120,7 +121,7 @@ pub(super) fn read(path: &Path) -> Result<Option<(Session, Moment)>> {
     if !metadata.is_file() || metadata.len() > SIZE_MAX {
         return Err(damaged("is no heartbeat: move it away".to_owned()));
     }
-    let mut text = Vec::new();
+    let mut text = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1);
     file.take(SIZE_MAX).read_to_end(&mut text).context("read", path)?;
     if text.is_empty() {
         return Err(damaged("the heartbeat is empty: remove it".to_owned()));
@@ -143,14 +144,12 @@ pub(super) fn read(path: &Path) -> Result<Option<(Session, Moment)>> {
 fn touch(path: &Path, found: &Session) -> bool {
     let now = Moment::now();
     let wall = match (now.up, found.clock.up) {
-        (Some(now), Some(then)) => found.clock.wall + now.saturating_sub(then),
+        (Some(now), Some(then)) => found.clock.wall.saturating_add(now.saturating_sub(then)),
         _ => now.wall,
     };
-    let set = || {
-        let file = sys::open_no_follow(path)?;
-        sys::touch(&file, UNIX_EPOCH + Duration::from_millis(wall))
-    };
-    set().is_ok()
+    let time = UNIX_EPOCH.checked_add(Duration::from_millis(wall));
+    let file = sys::open_no_follow(path).ok();
+    file.zip(time).is_some_and(|(file, time)| sys::touch(&file, time).is_ok())
 }
 
 impl Registry<'_> {
@@ -158,13 +157,14 @@ impl Registry<'_> {
     /// heartbeat if that says all there is to say. Renews its claims.
     ///
     /// # Errors
-    /// [`Error::Io`], if its heartbeat cannot be written.
+    /// [`Error::Io`], if its heartbeat cannot be written; [`Error::NoProcess`], if
+    /// its process does not live: then it is as it was.
     pub fn beat(&self, beat: &Beat) -> Result<Session> {
         let id = self.holder().session;
         let path = layout::session_file(self.harness.root(), &id);
         let path = path.as_std_path();
         if let Ok(Some((found, _))) = read(path) {
-            let next = self.next(&id, beat, Some(&found));
+            let next = self.next(&id, beat, Some(&found))?;
             if (Session { clock: found.clock, ..next }) == found && touch(path, &found) {
                 return Ok(found);
             }
@@ -175,13 +175,13 @@ impl Registry<'_> {
         let _lock = self.lock()?;
         // One that cannot be read is replaced: its session is here.
         let found = read(path).ok().flatten();
-        let next = self.next(&id, beat, found.as_ref().map(|(session, _)| session));
+        let next = self.next(&id, beat, found.as_ref().map(|(session, _)| session))?;
         put(path, &next, false)?;
         Ok(next)
     }
 
     /// The heartbeat of this author's session after a beat.
-    fn next(&self, id: &str, beat: &Beat, found: Option<&Session>) -> Session {
+    fn next(&self, id: &str, beat: &Beat, found: Option<&Session>) -> Result<Session> {
         let said = found.map(|found| &found.process);
         let process = match (said, self.harness.runner()) {
             // A session that runs elsewhere now, or was resumed, has another
@@ -191,6 +191,9 @@ impl Registry<'_> {
             }
             _ => self.process(),
         };
+        if self.life(&process) == Life::Dead {
+            return Err(Error::NoProcess { pid: process.pid });
+        }
         let folder = beat.folder.as_deref();
         let now = Moment::now();
         let expects = beat.expects.as_ref().map(|paths| {
@@ -202,7 +205,7 @@ impl Registry<'_> {
         });
         let worktree = folder.and_then(checkout::top);
         let branch = self.harness.author().branch.clone();
-        Session {
+        Ok(Session {
             format: FORMAT,
             id: id.to_owned(),
             process,
@@ -216,16 +219,18 @@ impl Registry<'_> {
                 .or_else(|| found?.worktree.clone()),
             branch: branch.or_else(|| found?.branch.clone()),
             expects: expects.or_else(|| Some(found?.expects.clone())).unwrap_or_default(),
-        }
+        })
     }
 
     /// Like [`beat`](Self::beat), for a session that this process still stands
     /// for; says whether it does.
     pub fn beat_of(&self, process: &Process, beat: &Beat) -> Result<bool> {
         let path = layout::session_file(self.harness.root(), &self.holder().session);
-        match read(path.as_std_path())? {
-            Some((found, _)) if found.process == *process => self.beat(beat).map(|_| true),
-            _ => Ok(false),
+        match read(path.as_std_path()) {
+            Ok(Some((found, _))) if found.process != *process => Ok(false),
+            Ok(None) => Ok(false),
+            // One that cannot be read any more is made anew.
+            Ok(Some(_)) | Err(_) => self.beat(beat).map(|_| true),
         }
     }
 
@@ -307,7 +312,10 @@ impl Registry<'_> {
         if dead.is_empty() {
             return Ok(());
         }
-        let _lock = self.lock()?;
+        // Others may do it as well.
+        let Some(_lock) = Lock::try_acquire(&self.lock_path(), Mode::Exclusive)? else {
+            return Ok(());
+        };
         for path in dead.iter().take(SWEEP) {
             let found = read(path).ok().flatten();
             if found.is_some_and(|found| self.listed(found, &[]).is_forgotten()) {

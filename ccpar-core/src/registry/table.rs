@@ -6,19 +6,19 @@ use std::path::Path;
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
+use super::slots::{self, Found};
 use super::{Claim, Now, Place, Process, Registry, State, Table, Verdict, Witness};
 use crate::error::{Context as _, Error, Result};
 use crate::{atomic, harness, layout, sys};
 
-const FORMAT: u32 = 1;
-
 /// How many tokens are reserved at once: each block costs two syncs.
 const BLOCK: u64 = 64;
 
+/// No table has counted so far: one that says so is damaged.
+const TOKEN_MAX: u64 = u64::MAX / 2;
+
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Stored {
-    #[serde(default)]
-    format: u32,
     /// Tokens up to this one are reserved.
     #[serde(default)]
     reserved: u64,
@@ -27,30 +27,41 @@ pub(super) struct Stored {
     boot: Option<String>,
     #[serde(flatten)]
     pub(super) table: Table,
+    /// Its sequence, in the files that are written in turn.
+    #[serde(skip)]
+    sequence: Option<u64>,
+    /// Whether it is the last that was written, for certain.
+    #[serde(skip)]
+    is_last: bool,
 }
 
 impl Registry<'_> {
-    fn table_path(&self) -> Utf8PathBuf {
-        self.harness.root().join("registry.json")
+    fn path(&self, name: &str) -> Utf8PathBuf {
+        self.harness.root().join(name)
+    }
+
+    fn table_paths(&self) -> [Utf8PathBuf; 2] {
+        ["registry.0.json", "registry.1.json"].map(|name| self.path(name))
+    }
+
+    /// The table of the first format: one file, replaced at each change.
+    fn old_path(&self) -> Utf8PathBuf {
+        self.path("registry.json")
     }
 
     /// The table as it stands. `None` if it cannot be read: then no claim binds.
     pub(super) fn look(&self) -> Result<Option<Stored>> {
-        let path = self.table_path();
-        let Some(found) = atomic::read(path.as_std_path())? else {
-            return Ok(Some(Stored::default()));
+        let (text, sequence, is_last) = match slots::read(&self.table_paths())? {
+            Found::Whole { text, sequence, is_last } => (text, Some(sequence), is_last),
+            Found::Damaged => return Ok(None),
+            Found::Nothing => match atomic::read(self.old_path().as_std_path())? {
+                Some(found) => (found.content, None, false),
+                None => return Ok(Some(Stored::default())),
+            },
         };
-        let Ok(stored) = serde_json::from_slice::<Stored>(&found.content) else {
-            return Ok(None);
-        };
-        if stored.format > FORMAT {
-            let problem = format!(
-                "its format is {}, of a newer ccpar; this one knows {FORMAT}: use the newer one",
-                stored.format
-            );
-            return Err(Error::Record { path: path.into(), line: 0, problem });
-        }
-        Ok(Some(stored))
+        let stored = serde_json::from_slice::<Stored>(&text).ok();
+        let stored = stored.filter(|stored| stored.table.token.max(stored.reserved) < TOKEN_MAX);
+        Ok(stored.map(|stored| Stored { sequence, is_last, ..stored }))
     }
 
     /// The table, to be changed: the caller holds the registry's lock.
@@ -58,14 +69,18 @@ impl Registry<'_> {
         let mut stored = if let Some(stored) = self.look()? {
             stored
         } else {
-            let path = self.table_path();
-            let aside = path.with_extension("json.unreadable");
-            atomic::rename_own(path.as_std_path(), aside.as_std_path())
-                .context("put aside", &path)?;
+            for path in self.table_paths().into_iter().chain([self.old_path()]) {
+                let aside = format!("{path}.unreadable");
+                match atomic::rename_own(path.as_std_path(), aside.as_ref()) {
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                    done => done.context("put aside", &path)?,
+                }
+            }
             Stored::default()
         };
-        if stored.boot.is_none() || stored.boot != Place::here().boot {
-            // What was told just before a power loss may not stand there.
+        let same_boot = stored.boot.is_some() && stored.boot == Place::here().boot;
+        if !(same_boot && stored.is_last) {
+            // What was told just before may not stand there.
             stored.reserved = self.reserved()?.max(stored.reserved);
             stored.table.token = stored.table.token.max(stored.reserved);
         }
@@ -73,7 +88,7 @@ impl Registry<'_> {
     }
 
     fn tokens_path(&self) -> Utf8PathBuf {
-        self.harness.root().join("registry.tokens")
+        self.path("registry.tokens")
     }
 
     /// The last token that is reserved.
@@ -83,31 +98,41 @@ impl Registry<'_> {
         };
         // If that is damaged too: greater than any token that was counted up
         // from nothing.
-        Ok(serde_json::from_slice(&found.content).unwrap_or_else(|_| harness::now()))
+        let tokens = serde_json::from_slice(&found.content).ok();
+        Ok(tokens.filter(|tokens| *tokens < TOKEN_MAX).unwrap_or_else(harness::now))
     }
 
     /// Writes the table, in which `token` is about to be told, or none.
     pub(super) fn store(&self, mut stored: Stored) -> Result<()> {
-        stored.format = FORMAT;
         stored.boot.clone_from(&Place::here().boot);
         if stored.table.token > stored.reserved {
             stored.reserved = stored.table.token + BLOCK;
             let durable = self.harness.durability() == atomic::Durability::Disk;
             put(self.tokens_path().as_std_path(), &stored.reserved, durable)?;
         }
-        put(self.table_path().as_std_path(), &stored, false)
+        let text = serde_json::to_vec(&stored).expect("a table is plain data");
+        slots::write(&self.table_paths(), stored.sequence, &text)?;
+        if stored.sequence.is_none() {
+            let old = self.old_path();
+            match std::fs::remove_file(&old) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                done => done.context("remove", &old)?,
+            }
+        }
+        Ok(())
     }
 
     /// What is known of the session of a claim.
     pub(super) fn witness(&self, claim: &Claim) -> Witness {
         let path = layout::session_file(self.harness.root(), &claim.holder.session);
         match super::session::read(path.as_std_path()) {
-            Ok(Some((session, beat))) => Witness {
+            // Another session's, if its id makes the same file name.
+            Ok(Some((session, beat))) if session.id == claim.holder.session => Witness {
                 life: self.life(&session.process),
                 beat: Some((beat, session.process.place)),
             },
             // Whatever became of its heartbeat: the claim knows its process.
-            Ok(None) | Err(_) => Witness { life: self.life(&claim.process), beat: None },
+            Ok(_) | Err(_) => Witness { life: self.life(&claim.process), beat: None },
         }
     }
 
@@ -155,6 +180,7 @@ impl Registry<'_> {
     pub(super) fn process_of(&self, claim: &Claim) -> Process {
         let path = layout::session_file(self.harness.root(), &claim.holder.session);
         let session = super::session::read(path.as_std_path()).ok().flatten();
+        let session = session.filter(|(session, _)| session.id == claim.holder.session);
         session.map_or_else(|| claim.process.clone(), |(session, _)| session.process)
     }
 }
@@ -164,12 +190,11 @@ fn outdated(real: &Path, token: u64, by: Option<Box<Claim>>) -> Error {
 }
 
 /// Replaces a record of the registry's own, under its lock: the fixed name of
-/// the temp file is that lock's.
+/// the temp file is that lock's, so that the next sweeps what a killed one left.
 pub(super) fn put(path: &Path, record: &impl Serialize, durable: bool) -> Result<()> {
     let mut text = serde_json::to_vec(record).expect("a record is plain data");
     text.push(b'\n');
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temp = path.with_file_name(format!(".{name}.tmp"));
+    let temp = path.with_file_name(".tmp");
     let mut file = match sys::create_private(&temp) {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
             std::fs::remove_file(&temp).context("remove the left-over", &temp)?;

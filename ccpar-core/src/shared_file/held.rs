@@ -8,7 +8,7 @@ use crate::atomic::{self, Durability, OnDisk, Replace, Unsynced};
 use crate::error::{Error, Result};
 use crate::harness;
 use crate::history::{Before, History, How, Log, Record, Version};
-use crate::lock::{Lock, Mode, Request, Wait};
+use crate::lock::{Lock, Mode, Owner, Request, Wait};
 use crate::{layout, merge};
 
 /// How often a path may change its meaning while its lock is taken.
@@ -63,6 +63,8 @@ impl SharedFile<'_> {
     pub(super) fn lock_resolved(&self, mode: Mode, wait: Wait) -> Result<(Lock, PathBuf)> {
         let owner = self.harness.owner();
         let begun = std::time::Instant::now();
+        let tells = self.harness.tells_wait();
+        let tell = |owner: Option<&Owner>| self.harness.tell_wait(&self.path, owner);
         for _ in 0..RESOLVE_TRIES {
             let real = self.real_path()?;
             let path = layout::lock_file(self.harness.root(), &real);
@@ -70,7 +72,7 @@ impl SharedFile<'_> {
                 wait: wait.less(begun.elapsed()),
                 owner: Some(&owner),
                 inside: self.harness.callers(),
-                on_wait: &|owner| self.harness.tell_wait(&self.path, owner),
+                on_wait: tells.then_some(&tell),
             };
             let lock = Lock::acquire(&path, mode, request).map_err(|error| match error {
                 // A person asked for the target; the lock file is our matter.

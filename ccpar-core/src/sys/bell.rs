@@ -85,7 +85,10 @@ fn fifo(path: &Path) -> io::Result<File> {
         Err(error) => return Err(error.into()),
     }
     let how = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(open(path, how, Mode::empty())?.into())
+    let file = File::from(open(path, how, Mode::empty())?);
+    // A copy of the folder may have left a plain file, which is always ready.
+    let is_fifo = std::os::unix::fs::FileTypeExt::is_fifo(&file.metadata()?.file_type());
+    is_fifo.then_some(file).ok_or_else(|| io::ErrorKind::InvalidInput.into())
 }
 
 /// Wakes whoever listens at this path.
@@ -105,4 +108,20 @@ pub(crate) fn ring(path: &Path) {
 /// Sets when a file was changed.
 pub(crate) fn touch(file: &File, time: std::time::SystemTime) -> io::Result<()> {
     file.set_modified(time)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "what a copy of the folder left")]
+    fn a_plain_file_in_the_place_of_a_fifo_does_not_ring_all_the_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.bell");
+        std::fs::write(&path, "").unwrap();
+        let begun = std::time::Instant::now();
+        Bell::new(&[path]).wait(None, Duration::from_secs(9)).unwrap();
+        assert!(begun.elapsed() >= LOOK);
+    }
 }

@@ -3,19 +3,30 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use super::{FileId, file_id, read_at};
 
-/// When this process started, in the unit of the system: with the pid it names
-/// one process for good. `None` where there is no cheap way to know.
+/// When a process started, in the unit of the system: with the pid that names one
+/// process for good. `None` where there is no cheap way to know.
 pub(crate) fn process_start(pid: u32) -> Option<u64> {
-    stat(pid).map(|stat| stat.start)
+    static OWN: OnceLock<(u32, Option<u64>)> = OnceLock::new();
+    let start = |pid| stat(pid).map(|stat| stat.start);
+    if pid == std::process::id() {
+        let own = OWN.get_or_init(|| (pid, start(pid)));
+        if own.0 == pid {
+            return own.1;
+        }
+    }
+    start(pid)
 }
 
 /// What the kernel says of a process.
 pub(super) struct Stat {
     /// It has ended, and its parent has not asked for its exit code yet.
     ended: bool,
+    /// It was stopped, and goes on when somebody says so.
+    stopped: bool,
     pub(super) parent: u32,
     start: u64,
 }
@@ -31,9 +42,10 @@ pub(super) fn stat(pid: u32) -> Option<Stat> {
         // starttime 22.
         let (_, rest) = stat.rsplit_once(')')?;
         let mut fields = rest.split_ascii_whitespace();
-        let ended = matches!(fields.next()?, "Z" | "X" | "x");
+        let state = fields.next()?;
+        let (ended, stopped) = (matches!(state, "Z" | "X" | "x"), matches!(state, "T" | "t"));
         let parent = fields.next()?.parse().ok()?;
-        Some(Stat { ended, parent, start: fields.nth(17)?.parse().ok()? })
+        Some(Stat { ended, stopped, parent, start: fields.nth(17)?.parse().ok()? })
     } else {
         None
     }
@@ -56,6 +68,12 @@ pub(crate) fn process_lives(pid: u32, start: Option<u64>) -> bool {
     }
     #[cfg(not(unix))]
     true
+}
+
+/// Whether the process is stopped, by Ctrl-Z or a debugger, as far as it can be
+/// told from here.
+pub(crate) fn process_is_stopped(pid: u32) -> bool {
+    stat(pid).is_some_and(|now| now.stopped)
 }
 
 /// Lets a child process inherit this file, as flock(1) does with its lock.

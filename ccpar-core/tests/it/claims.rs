@@ -162,6 +162,17 @@ fn the_claim_of_a_process_that_is_killed_is_free_at_once_and_until_then_it_binds
 }
 
 #[test]
+fn a_term_of_no_time_is_no_reason_to_ask_for_ever() {
+    let world = World::new();
+    let terms = Terms { ttl: Duration::ZERO, ..Terms::default() };
+    for wait in [Wait::Never, Wait::For(Duration::from_millis(20))] {
+        let session = world.session(Some("me")).with_wait(wait);
+        let asked = session.registry().claim(&[world.path("notes.md")], &terms);
+        assert!(matches!(asked, Ok(_) | Err(Error::Busy { .. })), "{asked:?}");
+    }
+}
+
+#[test]
 fn a_claim_is_told_only_when_a_write_that_was_allowed_is_over() {
     let world = World::new();
     let path = world.write("notes.md", "one\n");

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use ccpar_core::lock::{Mode, Request};
+use ccpar_core::lock::{Mode, NOTICEABLE, Request};
 use ccpar_core::{Error, Lock, Wait};
 
 use crate::support::World;
@@ -33,7 +33,7 @@ fn a_waiter_with_a_limit_gives_up_names_the_holder_and_leaves_nothing_behind() {
     let tell = told.clone();
     let session = world
         .session(Some("waiter"))
-        .with_wait(Wait::For(Duration::from_millis(50)))
+        .with_wait(Wait::For(NOTICEABLE + Duration::from_millis(50)))
         .on_wait(move |path, owner| tell.lock().unwrap().push((path.to_owned(), owner.cloned())));
     let error = session.file(world.path("notes.md")).append(b"x\n").unwrap_err();
     let Error::Busy { path, owner, .. } = &error else { panic!("{error}") };
@@ -117,7 +117,7 @@ fn a_lock_whose_file_was_removed_or_replaced_is_taken_again() {
         let waiter = &path;
         scope.spawn(move || {
             let told = || send.send(()).unwrap();
-            let request = Request { on_wait: &|_| told(), ..Request::new(Wait::Forever) };
+            let request = Request { on_wait: Some(&|_| told()), ..Request::new(Wait::Forever) };
             let lock = Lock::acquire(waiter, Mode::Exclusive, request).unwrap();
             // It is the file of that name that is locked, not the one waited for.
             assert!(Lock::try_acquire(waiter, Mode::Exclusive).unwrap().is_none());

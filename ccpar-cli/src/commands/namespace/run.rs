@@ -7,7 +7,7 @@ use std::process::Command;
 
 use ccpar_core::namespace::{Fork, Namespace};
 use ccpar_core::registry::Beat;
-use ccpar_core::{Harness, Runner};
+use ccpar_core::{Error, Harness, Runner};
 use clap::{Args, ValueEnum};
 
 use super::{Of, acting, fork, passing, start};
@@ -89,8 +89,12 @@ fn launch(harness: Harness, words: &[OsString], namespace: &Namespace) -> Result
     let ended = child.wait();
     // The command has run, whether that could be written down or not.
     let told = session.and_then(|session| harness.registry().end(Some(&session.process)));
-    if let Err(error) = told {
-        Failure::from(error).report();
+    match told {
+        // A command that had ended by then was no session for long.
+        Ok(_) | Err(Error::NoProcess { .. }) => {}
+        Err(error) => {
+            Failure::from(error).report();
+        }
     }
     ended.map(Exit::of).map_err(|error| Failure::new(format!("cannot wait for it: {error}")))
 }

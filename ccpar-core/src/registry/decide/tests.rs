@@ -130,6 +130,47 @@ fn a_grant_is_for_all_files_or_none_and_agents_of_one_session_are_strangers() {
 }
 
 #[test]
+fn a_grant_that_is_taken_back_leaves_what_stood_there_before() {
+    let mut table = Table::default();
+    let grant = |table: &mut Table, keys: &[&str], ttl| {
+        let mut before = table.claims.clone();
+        let granted = table.grant(claim("s", keys, ttl)).unwrap();
+        before.retain(|claim| !table.claims.contains(claim));
+        (granted, before)
+    };
+    let files = |claim: Claim| claim.files.into_iter().map(|file| file.key).collect::<Vec<_>>();
+    let (first, before) = grant(&mut table, &["a", "b"], 9);
+    let with_one = table.clone();
+    // Fresh, renewed, and grown.
+    assert_eq!(table.take_back(&first, &before).map(files).unwrap(), ["a", "b"]);
+    assert_eq!(table.claims, []);
+    table.claims.clone_from(&with_one.claims);
+    let (renewed, before) = grant(&mut table, &["a"], 5);
+    assert_eq!(table.take_back(&renewed, &before).map(files).unwrap(), [""; 0]);
+    assert_eq!(table.claims, with_one.claims);
+    let (grown, before) = grant(&mut table, &["b", "c"], 5);
+    let mut gone = table.clone();
+    assert_eq!(table.take_back(&grown, &before).map(files).unwrap(), ["c"]);
+    assert_eq!(table.claims, with_one.claims);
+    assert_eq!((table.token, grown.token), (2, 2), "the token is not given again");
+    // What was released meanwhile does not come back, nor what another was told of.
+    gone.release(|claim| claim.token == first.token, &[]);
+    let mut told = gone.clone();
+    assert_eq!(gone.take_back(&grown, &before).map(files).unwrap(), ["c"]);
+    assert_eq!(gone.claims.iter().map(|claim| claim.files.len()).collect::<Vec<_>>(), [1]);
+    told.grant(claim("s", &["b"], 7)).unwrap();
+    assert_eq!(told.take_back(&grown, &before), None);
+}
+
+#[test]
+fn without_the_name_of_a_boot_a_clock_that_started_again_renews_nothing() {
+    let here = Place { host: "h".to_owned(), ..Place::default() };
+    let now = Now { moment: Moment { wall: 9_000_000, up: Some(50) }, place: here.clone() };
+    assert_eq!(now.since(Moment { wall: 9_000_000 - 600, up: Some(20) }, &here), 30);
+    assert_eq!(now.since(Moment { wall: 9_000_000 - 600, up: Some(7_000) }, &here), 600);
+}
+
+#[test]
 fn a_claim_for_a_call_is_not_renewed_is_covered_by_its_session_and_stops_no_command_inside() {
     let by = |agent: Option<&str>, call: Option<&str>, keys: &[&str]| {
         let mut wanted = claim("s", keys, 100);
