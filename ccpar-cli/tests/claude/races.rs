@@ -272,6 +272,19 @@ fn setting(file: &Path, n: usize, round: usize) -> (Step, Mark) {
     (Step::edit(file, &old, &new), Mark { file: file.to_owned(), text })
 }
 
+/// So many clients, or fewer where memory is short.
+fn as_many_as_fit(most: usize) -> usize {
+    const CLIENT: usize = 300 << 10;
+    let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let free = memory.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = free.and_then(|free| free.trim().trim_end_matches(" kB").parse::<usize>().ok());
+    let fit = kib.map_or(most, |kib| (kib / CLIENT).clamp(2, most));
+    if fit < most {
+        aloud(&format!("SKIPPED: memory is short: {fit} sessions instead of {most}"));
+    }
+    fit
+}
+
 /// Runs something while a reader looks at a file again and again, and counts what it
 /// could not parse.
 fn watched<T>(file: &Path, run: impl FnOnce() -> T) -> (T, usize) {
@@ -296,8 +309,8 @@ fn watched<T>(file: &Path, run: impl FnOnce() -> T) -> (T, usize) {
 #[test]
 fn edits_and_commands_over_five_files() {
     alone(|client| {
-        let sessions = 8;
-        compare(client, "8 sessions, five files", |world| {
+        let sessions = as_many_as_fit(8);
+        compare(client, &format!("{sessions} sessions, five files"), |world| {
             let areas: Vec<_> = (0..sessions).map(|n| format!("\"AREA_{n}\": \"\"")).collect();
             let is_guarded = world.settings().exists();
             world.write(&world.settings(), &format!("{{\"env\": {{{}}}}}\n", areas.join(", ")));
