@@ -10,27 +10,19 @@ use crate::world::World;
 
 const NOTE: &str = "# Architecture\n\n## Storage\n\n- one file per tenant\n";
 
-fn read(file: &Path) -> Step {
-    Step::call("Read", json!({"file_path": file}))
-}
-
-fn write(file: &Path, text: &str) -> Step {
-    Step::call("Write", json!({"file_path": file, "content": text}))
-}
-
 /// One session reads; before it writes its whole text, another adds a section.
 fn stale(world: &World, file: &Path) -> (bool, String) {
     world.write(file, NOTE);
     let ours = format!("{NOTE}\n## Voice\n\n- never block\n");
     let steps = vec![
-        read(file),
-        Step::call("Bash", json!({"command": "true"})).done("has read"),
-        write(file, &ours).after("has written"),
+        Step::read(file),
+        Step::bash("true").done("has read"),
+        Step::write(file, &ours).after("has written"),
     ];
     let session = world.start("stale", steps);
     world.model.wait_for("has read");
     let theirs = format!("{NOTE}\n## Emit\n\n- once\n");
-    let sibling = vec![read(file), write(file, &theirs)];
+    let sibling = vec![Step::read(file), Step::write(file, &theirs)];
     let wrote = world.finish(vec![world.start("sibling", sibling)]);
     assert!(wrote[0][1].ok, "{wrote:?}");
     world.model.done("has written");
@@ -74,7 +66,7 @@ fn a_whole_text_is_refused_where_its_author_has_not_read_what_it_replaces() {
         let file = world.memory("architecture.md");
         world.write(&file, NOTE);
         let (blind, ours) = ("# Mine\n", format!("{NOTE}- mine\n"));
-        let steps = vec![write(&file, blind), read(&file), write(&file, &ours)];
+        let steps = vec![Step::write(&file, blind), Step::read(&file), Step::write(&file, &ours)];
         let session = world.start("blind", steps);
         let answers = world.finish_one(session);
         assert!(!answers[0].ok && answers[0].text.contains("ccpar: "), "{answers:?}");
@@ -85,20 +77,38 @@ fn a_whole_text_is_refused_where_its_author_has_not_read_what_it_replaces() {
 }
 
 #[test]
+fn a_part_that_was_read_is_no_base_and_the_index_that_the_client_loads_is() {
+    alone(|client| {
+        let world = World::guarded(client);
+        let (note, index) = (world.memory("note.md"), world.memory("MEMORY.md"));
+        let lines = "- line\n".repeat(50);
+        world.write(&note, &lines);
+        world.write(&index, NOTE);
+        let part = json!({"file_path": note, "offset": 1, "limit": 5});
+        let steps = vec![
+            Step::call("Read", part),
+            Step::write(&note, "- line\n"),
+            Step::write(&index, &format!("{NOTE}- mine\n")),
+        ];
+        let answers = world.finish_one(world.start("a", steps));
+        assert!(answers[1].text.contains("ccpar: ") && !answers[1].ok, "{answers:?}");
+        assert_eq!(world.text(&note), lines);
+        assert!(answers[2].ok, "{answers:?}");
+    });
+}
+
+#[test]
 fn what_a_person_denies_holds_nobody_up() {
     alone(|client| {
         let world = World::guarded(client);
         let file = world.path("home/.claude/skills/INDEX.md");
         world.write(&file, NOTE);
-        let edit = |new: &str| {
-            let input = json!({"file_path": file, "old_string": "per tenant", "new_string": new});
-            Step::call("Edit", input)
-        };
+        let edit = |new: &str| Step::edit(&file, "per tenant", new);
         // It may read and nothing else, and there is nobody to ask.
         let steps = vec![
-            read(&file),
+            Step::read(&file),
             edit("denied"),
-            read(&file).done("denied"),
+            Step::read(&file).done("denied"),
             Step::say("over").after("looked"),
         ];
         let denied = world.start_with("denied", steps, &["--allowedTools", "Read"]);
@@ -106,7 +116,7 @@ fn what_a_person_denies_holds_nobody_up() {
         assert_eq!(world.claims(), "");
         let token: u64 = world.sh("ccpar claim x.md --session x").trim().parse().unwrap();
         assert!(token > 1, "there had been a claim");
-        let allowed = world.start("allowed", vec![read(&file), edit("per customer")]);
+        let allowed = world.start("allowed", vec![Step::read(&file), edit("per customer")]);
         let answers = world.finish_one(allowed);
         assert!(answers[1].ok, "{answers:?}");
         world.model.done("looked");

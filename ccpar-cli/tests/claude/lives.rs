@@ -1,6 +1,5 @@
 //! Sessions that share a process, are killed, come back, or have other hooks.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -8,19 +7,6 @@ use serde_json::json;
 use crate::alone::{alone, aloud};
 use crate::model::Step;
 use crate::world::World;
-
-fn read(file: &Path) -> Step {
-    Step::call("Read", json!({"file_path": file}))
-}
-
-fn edit(file: &Path, old: &str, new: &str) -> Step {
-    let input = json!({"file_path": file, "old_string": old, "new_string": new});
-    Step::call("Edit", input)
-}
-
-fn bash(command: &str) -> Step {
-    Step::call("Bash", json!({"command": command, "description": "x"}))
-}
 
 const INDEX: &str = "# Memory\n\n- [one](one.md)\n- [two](two.md)\n- [three](three.md)\n";
 
@@ -38,11 +24,11 @@ fn subagents_of_one_session_lose_nothing_of_each_others() {
         let (world, index) = world(client);
         let rounds = 3;
         let agent = |name: &str| {
-            let mut steps = vec![read(&index)];
+            let mut steps = vec![Step::read(&index)];
             for round in 0..rounds {
                 let entry = format!("- [{name}]({name}.md)\n");
                 let more = format!("{entry}- [{name} {round}]({name}-{round}.md)\n");
-                steps.push(edit(&index, &entry, &more).at(format!("round {round}")));
+                steps.push(Step::edit(&index, &entry, &more).at(format!("round {round}")));
             }
             world.model.script(steps)
         };
@@ -73,16 +59,6 @@ fn subagents_of_one_session_lose_nothing_of_each_others() {
     });
 }
 
-/// Waits until something is so.
-#[track_caller]
-fn until(world: &World, what: &str, is: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(30);
-    while !is() {
-        assert!(Instant::now() < end, "{what}\n{}", world.report());
-        std::thread::sleep(Duration::from_millis(100));
-    }
-}
-
 /// A hook that has been running for a while.
 fn a_hook_waits() -> bool {
     let hooks = || -> Vec<std::path::PathBuf> {
@@ -104,12 +80,15 @@ fn a_session_that_was_killed_holds_nobody_up() {
         world.sh("mkfifo never");
         let command =
             format!("cat {}; cat {}", world.path("home/never").display(), index.display());
-        let mut killed = world.start("killed", vec![bash(&command)]);
-        until(&world, "there is a claim", || !world.claims().is_empty());
-        let steps =
-            vec![read(&index), edit(&index, "- [two]", "- [2]"), Step::say("over").done("edited")];
+        let mut killed = world.start("killed", vec![Step::bash(&command)]);
+        world.until("there is a claim", || !world.claims().is_empty());
+        let steps = vec![
+            Step::read(&index),
+            Step::edit(&index, "- [two]", "- [2]"),
+            Step::say("over").done("edited"),
+        ];
         let sibling = world.start("sibling", steps);
-        until(&world, "a sibling waits for it", a_hook_waits);
+        world.until("a sibling waits for it", a_hook_waits);
         killed.kill();
         let begun = Instant::now();
         world.model.wait_for("edited");
@@ -148,7 +127,8 @@ fn hooks_of_others_run_as_before() {
         world.install();
         let index = world.memory("MEMORY.md");
         world.write(&index, INDEX);
-        let session = world.start("a", vec![read(&index), edit(&index, "- [two]", "- [2]")]);
+        let session =
+            world.start("a", vec![Step::read(&index), Step::edit(&index, "- [two]", "- [2]")]);
         let script = session.script();
         let answers = world.finish_one(session);
         assert!(answers.iter().all(|answer| answer.ok), "{answers:?}");
@@ -174,15 +154,14 @@ fn a_session_that_is_resumed_goes_on_from_what_it_had_seen() {
         let id = "6199f84f-1b54-40a5-8bfb-b4086b084d8d";
         let bypass = ["--permission-mode", "bypassPermissions"];
         let words = [&bypass[..], &["--session-id", id]].concat();
-        let first = world.start_with("a", vec![read(&index)], &words);
+        let first = world.start_with("a", vec![Step::read(&index)], &words);
         let answers = world.finish_one(first);
         assert!(answers[0].ok, "{answers:?}");
         world
             .sh(&format!("ccpar locked-edit {} --session x -- sed 's/one/uno/g'", index.display()));
         let ours = format!("{INDEX}- [four](four.md)\n");
-        let write = Step::call("Write", json!({"file_path": index, "content": ours}));
         let words = [&bypass[..], &["--resume", id]].concat();
-        let second = world.start_with("a", vec![write, Step::say("over")], &words);
+        let second = world.start_with("a", vec![Step::write(&index, &ours)], &words);
         let script = second.script();
         world.finish_one(second);
         let told = world.context(script);
@@ -198,16 +177,22 @@ fn verbs_of_ccpar_run_in_a_command_that_is_guarded() {
         let (world, index) = world(client);
         let path = index.display();
         let steps = vec![
-            bash(&format!("echo '- [x](x.md)' | ccpar locked-write {path} --append --wait 3")),
-            bash(&format!("ccpar locked-edit {path} --wait 3 -- sed 's/two/2/g'")),
-            bash(&format!(
+            Step::bash(&format!(
+                "echo '- [x](x.md)' | ccpar locked-write {path} --append --wait 3"
+            )),
+            Step::bash(&format!("ccpar locked-edit {path} --wait 3 -- sed 's/two/2/g'")),
+            Step::bash(&format!(
                 "ccpar locked-read {path} > mine && echo '- [y](y.md)' >> mine && \
                  ccpar locked-write {path} --wait 3 < mine"
             )),
-            bash(&format!("ccpar lock --wait 3 {path} -- sh -c 'echo \"- [z](z.md)\" >> {path}'")),
+            Step::bash(&format!(
+                "ccpar lock --wait 3 {path} -- sh -c 'echo \"- [z](z.md)\" >> {path}'"
+            )),
+            Step::bash(&format!("ccpar sessions --claims # while it names {path}")),
         ];
         let answers = world.finish_one(world.start("a", steps));
         assert!(answers.iter().all(|answer| answer.ok), "{answers:?}\n{}", world.report());
+        assert!(answers[4].text.contains("MEMORY.md"), "it was guarded meanwhile: {answers:?}");
         let text = world.text(&index);
         for entry in ["[x]", "[2]", "[y]", "[z]"] {
             assert!(text.contains(entry), "{entry}: {text}");
@@ -228,7 +213,7 @@ fn the_plugin_is_valid_and_guards_as_the_settings_do() {
         let plugin = world.path("home/plugin");
         let words =
             ["--permission-mode", "bypassPermissions", "--plugin-dir", plugin.to_str().unwrap()];
-        let steps = vec![read(&index), edit(&index, "- [two]", "- [2]")];
+        let steps = vec![Step::read(&index), Step::edit(&index, "- [two]", "- [2]")];
         let answers = world.finish_one(world.start_with("a", steps, &words));
         assert!(answers.iter().all(|answer| answer.ok), "{answers:?}");
         assert!(world.log_of(&index).contains("\"how\":\"hook\""), "{}", world.report());

@@ -7,6 +7,7 @@
 
 mod alone;
 mod calls;
+mod corners;
 mod lives;
 mod model;
 mod races;

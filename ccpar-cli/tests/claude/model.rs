@@ -7,6 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -35,6 +36,23 @@ impl Step {
     pub(crate) fn calls<'a>(calls: impl IntoIterator<Item = (&'a str, Value)>) -> Step {
         let calls = calls.into_iter().map(|(tool, input)| (tool.to_owned(), input)).collect();
         Step { calls, ..Step::default() }
+    }
+
+    pub(crate) fn read(file: &Path) -> Step {
+        Step::call("Read", json!({"file_path": file}))
+    }
+
+    pub(crate) fn edit(file: &Path, old: &str, new: &str) -> Step {
+        let input = json!({"file_path": file, "old_string": old, "new_string": new});
+        Step::call("Edit", input)
+    }
+
+    pub(crate) fn write(file: &Path, text: &str) -> Step {
+        Step::call("Write", json!({"file_path": file, "content": text}))
+    }
+
+    pub(crate) fn bash(command: &str) -> Step {
+        Step::call("Bash", json!({"command": command, "description": "as asked"}))
     }
 
     pub(crate) fn say(text: &str) -> Step {

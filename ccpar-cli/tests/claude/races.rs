@@ -97,8 +97,7 @@ fn index_of(sessions: usize) -> String {
 fn edit(file: &Path, n: usize, round: usize) -> (Step, Mark) {
     let text = format!("- [s{n} r{round}](s{n}-{round}.md)\n");
     let (old, new) = (anchor(n), format!("{}{text}", anchor(n)));
-    let input = json!({"file_path": file, "old_string": old, "new_string": new});
-    (Step::call("Edit", input), Mark { file: file.to_owned(), text })
+    (Step::edit(file, &old, &new), Mark { file: file.to_owned(), text })
 }
 
 /// What people write in a shell: read, think a moment, write.
@@ -108,7 +107,7 @@ fn command(file: &Path, n: usize, round: usize) -> (Step, Mark) {
     let line =
         format!("text=$(cat {path}); sleep 0.05; printf '%s\\n%s\\n' \"$text\" '{text}' > {path}");
     let mark = Mark { file: file.to_owned(), text };
-    (Step::call("Bash", json!({"command": line, "description": "note"})), mark)
+    (Step::bash(&line), mark)
 }
 
 #[test]
@@ -117,7 +116,7 @@ fn edits_of_one_index() {
         compare(client, "4 sessions, edits of one index", |world| {
             let index = world.memory("MEMORY.md");
             world.write(&index, &index_of(4));
-            let read = Step::call("Read", json!({"file_path": index}));
+            let read = Step::read(&index);
             let calls = |n| {
                 let round = |round| {
                     let (step, mark) = edit(&index, n, round);
@@ -159,11 +158,10 @@ fn whole_texts_of_one_note_from_one_reading() {
             let file = world.memory("architecture.md");
             world.write(&file, note);
             let script = |n: usize| {
-                let read = Step::call("Read", json!({"file_path": file}));
+                let read = Step::read(&file);
                 let text = format!("{note}\n{}", section(n));
-                let input = json!({"file_path": file, "content": text});
                 let mark = Mark { file: file.clone(), text: section(n) };
-                (vec![read], vec![(Step::call("Write", input).at("write"), mark)])
+                (vec![read], vec![(Step::write(&file, &text).at("write"), mark)])
             };
             race(world, (0..4).map(script).collect())
         };
@@ -190,9 +188,8 @@ fn a_note_that_several_begin_at_once() {
         let file = world.memory("gotchas.md");
         let text = |n| format!("# Gotchas\n\n- gotcha {n}: of session {n}\n");
         let script = |n: usize| {
-            let input = json!({"file_path": file, "content": text(n)});
             let mark = Mark { file: file.clone(), text: format!("gotcha {n}:") };
-            (Vec::new(), vec![(Step::call("Write", input).at("write"), mark)])
+            (Vec::new(), vec![(Step::write(&file, &text(n)).at("write"), mark)])
         };
         let (figures, answers) = race(&world, (0..4).map(script).collect());
         aloud(&format!("FIGURES: 4 sessions, one new note, guarded: {figures}"));
@@ -220,7 +217,7 @@ fn calls_of_one_turn() {
                     format!("printf '%s\\n' '- [c{n} r{round}](x.md)' >> {}", index.display());
                 calls.push(("Bash", json!({"command": line, "description": "note"})));
             }
-            vec![Step::call("Read", json!({"file_path": index})), Step::calls(calls).at("go")]
+            vec![Step::read(&index), Step::calls(calls).at("go")]
         };
         let sessions = (0..4).map(|n| world.start(&format!("branch-{n}"), script(n))).collect();
         let answers = world.finish(sessions);
@@ -251,7 +248,7 @@ fn mixed(world: &World, sessions: usize) -> Race {
     let settings = world.settings();
     let script = |n: usize| {
         let files = [&index, &skills, &notes[0], &notes[1], &settings];
-        let read = |file: &&PathBuf| Step::call("Read", json!({"file_path": file}));
+        let read = |file: &&PathBuf| Step::read(file);
         let first = files.iter().map(read).collect();
         let call = |round: usize| {
             let (step, mark) = match (n + round) % 5 {
@@ -272,8 +269,20 @@ fn mixed(world: &World, sessions: usize) -> Race {
 fn setting(file: &Path, n: usize, round: usize) -> (Step, Mark) {
     let text = format!("\"S{n}_R{round}\": \"{n}\"");
     let (old, new) = (format!("\"AREA_{n}\": \"\""), format!("\"AREA_{n}\": \"\", {text}"));
-    let input = json!({"file_path": file, "old_string": old, "new_string": new});
-    (Step::call("Edit", input), Mark { file: file.to_owned(), text })
+    (Step::edit(file, &old, &new), Mark { file: file.to_owned(), text })
+}
+
+/// So many clients, or fewer where memory is short.
+fn as_many_as_fit(most: usize) -> usize {
+    const CLIENT: usize = 300 << 10;
+    let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let free = memory.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = free.and_then(|free| free.trim().trim_end_matches(" kB").parse::<usize>().ok());
+    let fit = kib.map_or(most, |kib| (kib / CLIENT).clamp(2, most));
+    if fit < most {
+        aloud(&format!("SKIPPED: memory is short: {fit} sessions instead of {most}"));
+    }
+    fit
 }
 
 /// Runs something while a reader looks at a file again and again, and counts what it
@@ -300,8 +309,8 @@ fn watched<T>(file: &Path, run: impl FnOnce() -> T) -> (T, usize) {
 #[test]
 fn edits_and_commands_over_five_files() {
     alone(|client| {
-        let sessions = 8;
-        compare(client, "8 sessions, five files", |world| {
+        let sessions = as_many_as_fit(8);
+        compare(client, &format!("{sessions} sessions, five files"), |world| {
             let areas: Vec<_> = (0..sessions).map(|n| format!("\"AREA_{n}\": \"\"")).collect();
             let is_guarded = world.settings().exists();
             world.write(&world.settings(), &format!("{{\"env\": {{{}}}}}\n", areas.join(", ")));

@@ -190,6 +190,16 @@ impl World {
         self.sh("ccpar sessions --claims")
     }
 
+    /// Waits until something is so.
+    #[track_caller]
+    pub(crate) fn until(&self, what: &str, is: impl Fn() -> bool) {
+        let end = Instant::now() + Duration::from_secs(30);
+        while !is() {
+            assert!(Instant::now() < end, "{what}\n{}", self.report());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     /// What is known of a failure.
     pub(crate) fn report(&self) -> String {
         let clients = self.text(&self.path("client.log"));
