@@ -1,6 +1,7 @@
 //! `ccpar doctor`
 
 mod folder;
+mod hooks;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::{output, when};
 #[command(after_help = "\
 Holds each content against its hash, reads each line of each log, and looks for
 what is missing. What it mends it copies to the folder `doctor` of its root first.
+Says too where Claude Code's hooks cannot work, and why one failed today.
 
 With --prune it removes what is older, or more, than is to be kept. Each commit
 does that now and then by itself.
@@ -119,7 +121,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         );
         output::data(row.as_bytes())?;
     }
-    let found = findings.len();
+    let hooks = hooks::findings(&harness);
+    for finding in &hooks {
+        if exit == Exit::Done {
+            exit = Exit::No;
+        }
+        finding.print(arguments.writing.how.json)?;
+    }
+    let found = findings.len() + hooks.len();
     if found == 0 {
         output::say("all is in order");
     } else if arguments.dry_run {

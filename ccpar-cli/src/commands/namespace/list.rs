@@ -71,7 +71,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 fn print(entries: &[Entry]) -> Result<(), Failure> {
-    let (paint, now) = (Paint::stdout(), when::now());
+    let paint = Paint::stdout();
     let mut text = Vec::new();
     let wide = entries.iter().filter_map(|entry| entry.branch.as_ref());
     let wide = wide.map(|branch| branch.chars().count()).max().unwrap_or(0).clamp(10, 40);
@@ -80,7 +80,7 @@ fn print(entries: &[Entry]) -> Result<(), Failure> {
             .branch
             .as_deref()
             .map_or_else(|| "?".into(), |branch| output::line(branch.as_bytes()));
-        let age = entry.started.map_or_else(String::new, |started| age(now, started));
+        let age = entry.started.map_or_else(String::new, when::age);
         let changes = entry
             .changes
             .map_or_else(String::new, |(ours, theirs)| format!("{ours} changed, {theirs} there"));
@@ -104,15 +104,6 @@ fn print(entries: &[Entry]) -> Result<(), Failure> {
         output::say("there is no namespace");
     }
     Ok(())
-}
-
-fn age(now: u64, then: u64) -> String {
-    let minutes = now.saturating_sub(then) / 60_000;
-    match minutes {
-        0..60 => format!("{minutes} min"),
-        60..2880 => format!("{} h", minutes / 60),
-        _ => format!("{} days", minutes / 1440),
-    }
 }
 
 /// The namespaces of one folder, or of all; and whether one cannot be read.
