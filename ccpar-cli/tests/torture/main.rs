@@ -10,6 +10,8 @@
 //! let it, and shows the least of a history that is wrong.
 
 #[cfg(unix)]
+mod faults;
+#[cfg(unix)]
 mod linear;
 #[cfg(unix)]
 mod rig;
@@ -17,8 +19,26 @@ mod rig;
 #[cfg(unix)]
 const USAGE: &str = "torture PART [--seed N] [--minutes M]
 parts:
+  faults   each system call of each verb that writes fails, or is the last; no time limit
+           but the one that is given
   linear   histories of threads and processes, some of them killed or stopped
 ";
+
+/// One part of the rig.
+#[cfg(unix)]
+struct Part {
+    name: &'static str,
+    run: fn(&rig::Run) -> Result<String, String>,
+    /// How long it goes on at the most, with the tests and when it is named.
+    short_seconds: f64,
+    minutes: f64,
+}
+
+#[cfg(unix)]
+const PARTS: [Part; 2] = [
+    Part { name: "linear", run: linear::run, short_seconds: 5.0, minutes: 1.0 },
+    Part { name: "faults", run: faults::run_faults, short_seconds: 8.0, minutes: 600.0 },
+];
 
 #[cfg(unix)]
 fn main() -> std::process::ExitCode {
@@ -38,9 +58,7 @@ fn main() -> std::process::ExitCode {
     if words.iter().any(|word| word == "--list") {
         return std::process::ExitCode::SUCCESS;
     }
-    let part: [(&str, fn(&rig::Run) -> Result<String, String>, f64); 1] =
-        [("linear", linear::run, 5.0)];
-    let short = !part.iter().any(|(name, _, _)| named(name));
+    let short = !PARTS.iter().any(|part| named(part.name));
     if short && words.first().is_some_and(|word| !word.starts_with('-')) {
         // A filter that means other tests.
         return std::process::ExitCode::SUCCESS;
@@ -48,17 +66,21 @@ fn main() -> std::process::ExitCode {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a seed is whole")]
     let seed = value("--seed").map_or(1, |seed| seed as u64);
     let mut failed = false;
-    for (name, run, seconds) in part.into_iter().filter(|(name, _, _)| short || named(name)) {
-        let seconds =
-            if short { seconds } else { value("--minutes").map_or(seconds, |m| m * 60.0) };
+    for part in PARTS.iter().filter(|part| short || named(part.name)) {
+        let minutes = value("--minutes").unwrap_or(part.minutes);
+        let seconds = if short { part.short_seconds } else { minutes * 60.0 };
         let begun = Instant::now();
         let limits = rig::Run { seed, until: begun + Duration::from_secs_f64(seconds), short };
-        match run(&limits) {
+        match (part.run)(&limits) {
             Ok(figures) => {
-                println!("torture {name}: {figures}; {:.1} s", begun.elapsed().as_secs_f64());
+                println!(
+                    "torture {}: {figures}; {:.1} s",
+                    part.name,
+                    begun.elapsed().as_secs_f64()
+                );
             }
             Err(problem) => {
-                println!("torture {name} FAILED: {problem}");
+                println!("torture {} FAILED: {problem}", part.name);
                 failed = true;
             }
         }
