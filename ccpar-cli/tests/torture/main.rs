@@ -14,6 +14,8 @@ mod faults;
 #[cfg(unix)]
 mod linear;
 #[cfg(unix)]
+mod power;
+#[cfg(unix)]
 mod rig;
 
 #[cfg(unix)]
@@ -21,6 +23,7 @@ const USAGE: &str = "torture PART [--seed N] [--minutes M]
 parts:
   faults   each system call of each verb that writes fails, or is the last; no time limit
            but the one that is given
+  power    each disk that a power loss could leave, and each sync taken out
   linear   histories of threads and processes, some of them killed or stopped
 ";
 
@@ -35,9 +38,10 @@ struct Part {
 }
 
 #[cfg(unix)]
-const PARTS: [Part; 2] = [
+const PARTS: [Part; 3] = [
     Part { name: "linear", run: linear::run, short_seconds: 5.0, minutes: 1.0 },
     Part { name: "faults", run: faults::run_faults, short_seconds: 8.0, minutes: 600.0 },
+    Part { name: "power", run: power::run, short_seconds: 5.0, minutes: 600.0 },
 ];
 
 #[cfg(unix)]

@@ -9,7 +9,7 @@ mod verbs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::rig::{CCPAR, Random, Run, World, skip};
@@ -49,8 +49,8 @@ const ERRORS: [&str; 4] = ["EIO", "ENOSPC", "EACCES", "EINTR"];
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ran {
     /// `None` if it was killed.
-    code: Option<i32>,
-    stdout: String,
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
     stderr: String,
 }
 
@@ -64,7 +64,7 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    fn new() -> Home {
+    pub(crate) fn new() -> Home {
         let home = Home { world: World::new() };
         std::fs::DirBuilder::new().create(home.world.path("home")).expect("it can be made");
         home
@@ -72,7 +72,7 @@ impl Home {
 
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = self.world.command(program);
-        let home = self.world.path("home");
+        let home = self.folder();
         command.current_dir(&home).env("HOME", &home).env("TMPDIR", &home);
         command.env("CCPAR_ROOT", home.join("root")).env("CCPAR_WAIT", "5");
         command
@@ -80,17 +80,20 @@ impl Home {
 
     pub(crate) fn ccpar(&self, words: &[&str], input: &str) -> Ran {
         let mut command = self.command(CCPAR);
-        command.args(words.iter().map(|word| word.replace("PID", &std::process::id().to_string())));
-        run(&mut command, input)
+        run(command.args(pids(words)), input)
     }
 
     /// Writes as something that is not ccpar.
     #[expect(clippy::disallowed_methods, reason = "this is the outside writer")]
     pub(crate) fn write(&self, name: &str, text: &str) {
-        let path = self.world.path("home").join(name);
+        let path = self.folder().join(name);
         let folder = path.parent().expect("it is in the home");
         std::fs::create_dir_all(folder).expect("a folder can be made");
         std::fs::write(path, text).expect("a file can be written");
+    }
+
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.world.path("home")
     }
 
     fn sh(&self, line: &str) {
@@ -108,7 +111,7 @@ impl Home {
 
     fn seen(&self, registry: bool) -> Seen {
         let mut seen = Seen::new();
-        let home = self.world.path("home");
+        let home = self.folder();
         read_all(&home, &home, &mut seen);
         if registry {
             for (name, words) in [("<claims>", "--claims"), ("<sessions>", "--json")] {
@@ -253,21 +256,34 @@ fn whole(home: &Home, verb: &Verb) -> Result<Whole, String> {
 }
 
 fn traced(home: &Home, verb: &Verb, more: &[&str]) -> Ran {
+    let more = [&["-y"], more].concat();
+    traced_with(home, &more, verb.words, &verb.input(home)).0
+}
+
+/// What ccpar did, as strace tells it.
+pub(crate) fn traced_with(
+    home: &Home,
+    more: &[&str],
+    words: &[&str],
+    input: &str,
+) -> (Ran, String) {
     let mut command = home.command("strace");
-    command.args(["-o", "../trace", "-y"]).args(more).arg(CCPAR);
-    command
-        .args(verb.words.iter().map(|word| word.replace("PID", &std::process::id().to_string())));
-    run(&mut command, &verb.input(home))
+    command.args(["-o", "../trace"]).args(more).arg(CCPAR).args(pids(words));
+    let ran = run(&mut command, input);
+    (ran, std::fs::read_to_string(home.world.path("trace")).unwrap_or_default())
+}
+
+fn pids(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| word.replace("PID", &std::process::id().to_string())).collect()
 }
 
 /// All faults that a verb can meet in its own files, and those that it asks about
 /// processes.
 fn faults(home: &Home, verb: &Verb) -> Result<Vec<Fault>, String> {
     let calls: Vec<&str> = CHANGES.into_iter().chain(LOOKS).collect();
-    let ran = traced(home, verb, &["-e", &format!("trace={}", calls.join(","))]);
-    let trace = std::fs::read_to_string(home.world.path("trace"))
-        .map_err(|error| format!("no trace: {error}, {ran:?}"))?;
-    let own = home.world.path("home").to_string_lossy().into_owned();
+    let more = ["-y", "-e", &format!("trace={}", calls.join(","))];
+    let (_, trace) = traced_with(home, &more, verb.words, &verb.input(home));
+    let own = home.folder().to_string_lossy().into_owned();
     let mut nth: BTreeMap<&str, usize> = BTreeMap::new();
     let mut faults = Vec::new();
     for line in trace.lines() {

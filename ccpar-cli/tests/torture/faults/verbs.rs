@@ -22,7 +22,7 @@ pub(crate) struct Verb {
 impl Verb {
     /// What it reads.
     pub(crate) fn input(&self, home: &Home) -> String {
-        let folder = home.world.path("home");
+        let folder = home.folder();
         self.input.replace("HOME", &folder.to_string_lossy())
     }
 }
@@ -176,7 +176,7 @@ pub(crate) const VERBS: [Verb; 16] = [
         syncs: 2,
         set_up: |home| {
             home.write(".claude/skills/x/SKILL.md", LIST);
-            let before = BEFORE.replace("HOME", &home.world.path("home").to_string_lossy());
+            let before = BEFORE.replace("HOME", &home.folder().to_string_lossy());
             done(home, &["hook"], &before);
             home.write(".claude/skills/x/SKILL.md", "- [a](a.md): 1\n- [b](b.md): two\n");
         },
