@@ -54,6 +54,25 @@ impl Held {
         Ok(())
     }
 
+    /// Keeps what is about to go if only a look has recorded it: that synced nothing,
+    /// so a power loss may have taken it since then.
+    fn keep_what_goes(&mut self) -> Result<()> {
+        let looked = |head: &Record| matches!(head.how, How::Outside | How::Aborted);
+        if self.outside.is_none() && self.log.head().is_some_and(looked) {
+            self.keep_as_it_stands()?;
+        }
+        Ok(())
+    }
+
+    fn keep_as_it_stands(&mut self) -> Result<()> {
+        if let Some(found) = self.found.take() {
+            let kept = self.keep(self.now, &found.content);
+            self.found = Some(found);
+            kept?;
+        }
+        Ok(())
+    }
+
     pub(super) fn content(&self) -> &[u8] {
         self.found.as_ref().map_or(&[], |found| &found.content)
     }
@@ -233,6 +252,7 @@ impl SharedFile<'_> {
             return Ok(commit);
         }
         self.check(held)?;
+        held.keep_what_goes()?;
         let (path, temp_name) = (held.real.clone(), held.temp_name.clone());
         let replace = Replace {
             path: &path,
@@ -291,6 +311,7 @@ impl SharedFile<'_> {
 
     pub(super) fn remove_held(&self, held: &mut Held) -> Result<Commit> {
         self.replace(held).sweep();
+        held.keep_what_goes()?;
         let mut commit = Commit {
             version: Version::ABSENT,
             outcome: Outcome::Written,
@@ -340,10 +361,9 @@ impl SharedFile<'_> {
         if self.harness.durability() == Durability::Process {
             return Ok(());
         }
-        if let Some(found) = held.found.take() {
-            held.keep(held.now, &found.content)?;
+        held.keep_as_it_stands()?;
+        if let Some(found) = &held.found {
             held.unsynced.extend(found.unsynced(&held.real)?);
-            held.found = Some(found);
         }
         self.sync(held)
     }

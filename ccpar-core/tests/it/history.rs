@@ -6,7 +6,7 @@ use std::io::Write as _;
 use ccpar_core::history::How;
 use ccpar_core::{CommitOptions, Error, Outcome, Version};
 
-use crate::support::{World, commit, commit_on, outside};
+use crate::support::{World, commit, commit_on, look, outside};
 
 fn log_file(world: &World) -> std::path::PathBuf {
     let folder = std::fs::read_dir(world.root().join("history")).unwrap().next().unwrap();
@@ -252,4 +252,25 @@ fn a_note_of_what_was_seen_that_died_empty_wedges_nobody() {
     outside(&notes.map(|note| note.unwrap().path()).next().unwrap(), "");
     let _ = commit(&file, "a\nb\n");
     assert_eq!(world.text("notes.md"), "a\nb\n");
+}
+
+#[test]
+fn what_only_a_look_recorded_is_whole_once_it_is_replaced_or_removed() {
+    // A look syncs nothing: a power loss may have left an empty file, or none.
+    for (remove, gone) in [(false, false), (false, true), (true, false)] {
+        let world = World::new();
+        let path = world.write("notes.md", "old\n");
+        let session = world.session(None);
+        let file = session.file(&path);
+        look(&file);
+        let old = Version::of(b"old\n");
+        let content = log_file(&world).with_file_name(old.to_string());
+        if gone {
+            std::fs::remove_file(content).unwrap();
+        } else {
+            OpenOptions::new().write(true).open(content).unwrap().set_len(0).unwrap();
+        }
+        let _ = if remove { file.remove() } else { file.append(b"new\n") }.unwrap();
+        assert_eq!(file.version(old).unwrap(), b"old\n");
+    }
 }
