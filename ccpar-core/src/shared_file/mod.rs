@@ -357,24 +357,35 @@ impl<'h> SharedFile<'h> {
         held.keep(version, ours)?;
         self.sync(held)?;
         let (copy, created) = self.keep_copy(held, ours)?;
-        let commit = self.put(held, merged, How::Conflict, made).inspect_err(|error| {
+        let done = self.put(held, merged, How::Conflict, made).and_then(|commit| {
+            if commit.outcome == Outcome::Unchanged {
+                self.note_conflict(held, version, made)?;
+            }
+            Ok(commit)
+        });
+        let commit = done.inspect_err(|error| {
             if created && !matches!(error, Error::NotDurable { .. }) {
                 let _ = std::fs::remove_file(&copy);
             }
         })?;
-        let is_head = |head: &Record| head.how == How::Conflict && head.parents.contains(&version);
-        if commit.outcome == Outcome::Unchanged && !held.log.head().is_some_and(is_head) {
-            let record = Record {
-                how: How::Conflict,
-                parents: vec![held.now, version],
-                base: made.base,
-                closes: made.closes.clone(),
-                ..self.record(held.now)
-            };
-            held.log.append(record)?;
-            self.sync(held)?;
-        }
         Ok(Commit { outcome: Outcome::Conflict { copy, regions }, ..commit })
+    }
+
+    /// Records that nothing of a text merged, unless that is what the log says last.
+    fn note_conflict(&self, held: &mut Held, ours: Version, made: &Made<'_>) -> Result<()> {
+        let is_told = |head: &Record| head.how == How::Conflict && head.parents.contains(&ours);
+        if held.log.head().is_some_and(is_told) {
+            return Ok(());
+        }
+        let record = Record {
+            how: How::Conflict,
+            parents: vec![held.now, ours],
+            base: made.base,
+            closes: made.closes.clone(),
+            ..self.record(held.now)
+        };
+        held.log.append(record)?;
+        self.sync(held)
     }
 
     fn commit_without_base(
