@@ -317,18 +317,21 @@ fn one(home: &Home, verb: &Verb, whole: &Whole, fault: Fault) -> Result<(), Stri
     let inject = format!("inject={call}:{kind}:when={nth}");
     let ran = traced(home, verb, &["-e", &format!("trace={call}"), "-e", &inject]);
     let seen = home.seen(verb.registry);
-    let is_temp = |name: &str| name.rsplit('/').next().is_some_and(|name| name.contains(".ccpar-"));
     let is_mark = |name: &str| name.ends_with(".ccpar-namespace");
+    let is_temp = |name: &str| {
+        let own = |part: &str| part.starts_with('.') && part[1..].contains(".ccpar-");
+        name.split('/').any(own)
+    };
     let same = |one: &Seen, two: &Seen| {
         let of = |seen: &Seen| -> Vec<(String, String)> {
-            let files = seen.iter().filter(|(name, _)| !is_temp(name) && !is_mark(name));
+            let files = seen.iter().filter(|(name, _)| !is_temp(name));
             files.map(|(name, text)| (name.clone(), text.clone())).collect()
         };
         of(one) == of(two)
     };
     // Each is old or new, and whole.
     let names: BTreeSet<&String> = seen.keys().chain(whole.before.keys()).collect();
-    for name in names.into_iter().filter(|name| !is_temp(name) && !is_mark(name)) {
+    for name in names.into_iter().filter(|name| !is_temp(name)) {
         let (now, old, new) = (seen.get(name), whole.before.get(name), whole.once.get(name));
         if now != old && now != new {
             return Err(format!("{name} is neither old nor new: {now:?}, {ran:?}"));
@@ -350,7 +353,7 @@ fn one(home: &Home, verb: &Verb, whole: &Whole, fault: Fault) -> Result<(), Stri
         if !done && ran.stderr.is_empty() {
             return Err(format!("it says nothing: {ran:?}"));
         }
-        let doubtful = ran.stderr.contains("not known to be durable");
+        let doubtful = verb.whole && ran.stderr.contains("not known to be durable");
         if !done && verb.whole && !doubtful && !same(&seen, &whole.before) {
             return Err(format!("it said that it failed: {ran:?}, {seen:?}"));
         }
@@ -373,7 +376,7 @@ fn one(home: &Home, verb: &Verb, whole: &Whole, fault: Fault) -> Result<(), Stri
     if !expected.iter().any(|expected| same(&now, expected)) {
         return Err(format!("the next call came to {now:?} after {ran:?}"));
     }
-    if let Some(litter) = now.keys().find(|name| is_temp(name) && !is_mark(name)) {
+    if let Some(litter) = now.keys().find(|name| is_temp(name)) {
         return Err(format!("{litter} is left behind after {ran:?}"));
     }
     let doctor = home.ccpar(&["doctor"], "");

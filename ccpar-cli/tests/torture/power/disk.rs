@@ -15,6 +15,9 @@ use crate::rig::Random;
 
 pub(crate) type Id = usize;
 
+/// What a disk writes at once, or in part in its order.
+const BLOCK: usize = 4096;
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Node {
     File(Vec<u8>),
@@ -182,7 +185,7 @@ impl Disk {
 
 impl Op {
     /// What has to be synced for it to be on the disk for certain.
-    fn inode(&self) -> Option<Id> {
+    pub(crate) fn inode(&self) -> Option<Id> {
         match self {
             Op::Link { folder, .. } | Op::Unlink { folder, .. } | Op::Move { folder, .. } => {
                 Some(*folder)
@@ -230,6 +233,8 @@ pub(crate) fn crashes(
             let mut rest = way;
             let mut disk = start.clone();
             let mut next = 0;
+            let mut torn: Vec<(Id, usize)> = Vec::new();
+            let mut can_be = true;
             for (n, op) in past.iter().enumerate() {
                 let part = if open.get(next) == Some(&n) {
                     next += 1;
@@ -250,9 +255,22 @@ pub(crate) fn crashes(
                 } else {
                     Part::Whole
                 };
+                // A block goes to the disk as it is in memory: what was written to it
+                // later is not there without what was written to it before.
+                if let Op::Write { inode, at, bytes } = op {
+                    let blocks = at / BLOCK..=(at + bytes.len()) / BLOCK;
+                    let later =
+                        torn.iter().any(|(id, block)| id == inode && blocks.contains(block));
+                    can_be &= !later || !matches!(part, Part::Whole | Part::Half);
+                    if part != Part::Whole {
+                        torn.extend(blocks.map(|block| (*inode, block)));
+                    }
+                }
                 disk.apply_part(op, part);
             }
-            look(&disk, told)?;
+            if can_be {
+                look(&disk, told)?;
+            }
         }
     }
     Ok(())
