@@ -12,6 +12,7 @@ use std::collections::HashSet;
 
 use super::back::Swallowed;
 use super::held::{Held, Made};
+use super::passed_on::merged;
 use super::{Commit, SharedFile, stale};
 use crate::atomic::{self, OnDisk};
 use crate::error::Result;
@@ -58,6 +59,11 @@ impl SharedFile<'_> {
             return Ok(None);
         }
         let told = held.log.head().filter(|_| loss.is_some()).map(|head| head.n);
+        if let Some(whole) = went_on(rules, &old.content, text, &stray) {
+            let closes = told.into_iter().collect();
+            let made = Made { base: Some(put), ours: Some(&stray), closes, ..Made::default() };
+            return self.put(held, &whole, How::Merge, &made).map(Some);
+        }
         let before = (Version::of(&old.content), old.content.clone());
         // Its author cannot have seen what was put in place only now.
         let aside = [before.0, held.now];
@@ -81,4 +87,16 @@ impl SharedFile<'_> {
         let made = Made { base: Some(base), ours: Some(&stray), closes, ..Made::default() };
         self.put(held, &back.text, How::Merge, &made).map(Some)
     }
+}
+
+/// What comes of `put` and `stray` if all that `stray` did to what was replaced was to
+/// go on: it was half done when it was read, emptied and not filled again as a rule.
+/// Then no version of the history is what `put` has to be held against, and what it
+/// lacks it lacks because it was not there to be read.
+fn went_on(rules: Rules, replaced: &[u8], put: &[u8], stray: &[u8]) -> Option<Vec<u8>> {
+    if !stray.starts_with(replaced) {
+        return None;
+    }
+    let (whole, conflicts) = merged(rules, replaced, put, stray);
+    (conflicts == 0).then_some(whole)
 }

@@ -461,3 +461,33 @@ fn a_line_that_is_written_anew_and_anew_swallows_nothing() {
     write_all(&file, &["at: 2\n", "at: 3\n", "all done\n", "at: 4\n"]);
     assert!(lost(&file).is_empty());
 }
+
+#[test]
+fn what_is_filled_again_while_a_commit_replaces_it_is_there_whole_with_what_was_committed() {
+    use std::io::Write as _;
+    let whole = (0..20).fold(String::new(), |text, n| text + &format!("line {n}\n"));
+    for left in ["", "line 0\n"] {
+        let world = World::new();
+        let path = world.write("notes.md", &whole);
+        let session = world.session(None);
+        let file = session.file(&path);
+        look(&file);
+        let open = std::fs::OpenOptions::new().write(true).truncate(true).open(&path);
+        let mut other = open.unwrap();
+        other.write_all(left.as_bytes()).unwrap();
+        let _ = file
+            .update(|found| {
+                assert_eq!(found, left.as_bytes());
+                let rest = format!("{}by hand\n", &whole[left.len()..]);
+                other.write_all(rest.as_bytes()).unwrap();
+                Ok::<_, Error>(format!("{left}committed\n").into_bytes())
+            })
+            .unwrap();
+        let mut lines: Vec<String> = world.text("notes.md").lines().map(str::to_owned).collect();
+        lines.retain(|line| !whole.lines().any(|old| old == line));
+        lines.sort();
+        assert_eq!(lines, ["by hand", "committed"], "{left:?}");
+        assert_eq!(world.text("notes.md").lines().count(), 22, "{left:?}");
+        assert_eq!(file.losses().unwrap().len(), 0, "{left:?}");
+    }
+}
