@@ -17,6 +17,8 @@ mod linear;
 mod power;
 #[cfg(unix)]
 mod rig;
+#[cfg(unix)]
+mod soak;
 
 #[cfg(unix)]
 const USAGE: &str = "torture PART [--seed N] [--minutes M]
@@ -24,6 +26,7 @@ parts:
   faults   each system call of each verb that writes fails, or is the last; no time limit
            but the one that is given
   power    each disk that a power loss could leave, and each sync taken out
+  soak     16 writers, 4 others, a watch, prunes, looks and claims at once
   linear   histories of threads and processes, some of them killed or stopped
 ";
 
@@ -38,9 +41,10 @@ struct Part {
 }
 
 #[cfg(unix)]
-const PARTS: [Part; 3] = [
+const PARTS: [Part; 4] = [
     Part { name: "linear", run: linear::run, short_seconds: 5.0, minutes: 1.0 },
     Part { name: "faults", run: faults::run_faults, short_seconds: 8.0, minutes: 600.0 },
+    Part { name: "soak", run: soak::run, short_seconds: 0.0, minutes: 10.0 },
     Part { name: "power", run: power::run, short_seconds: 5.0, minutes: 600.0 },
 ];
 
@@ -70,7 +74,9 @@ fn main() -> std::process::ExitCode {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a seed is whole")]
     let seed = value("--seed").map_or(1, |seed| seed as u64);
     let mut failed = false;
-    for part in PARTS.iter().filter(|part| short || named(part.name)) {
+    for part in
+        PARTS.iter().filter(|part| if short { part.short_seconds > 0.0 } else { named(part.name) })
+    {
         let minutes = value("--minutes").unwrap_or(part.minutes);
         let seconds = if short { part.short_seconds } else { minutes * 60.0 };
         let begun = Instant::now();

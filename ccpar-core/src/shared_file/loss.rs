@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{SharedFile, stale};
 use crate::error::{Error, Result};
-use crate::history::{History, Parsed, Record, Version};
+use crate::history::{History, How, Parsed, Record, Version};
 use crate::merge::{Merge, Rules};
 
 /// How many versions back the author of a line is looked for where the base is no
@@ -181,6 +181,16 @@ impl SharedFile<'_> {
     }
 }
 
+/// Whether a version was found in a file that had lost its name: it was merged into
+/// what had taken that, and whoever read the target never saw it.
+fn never_stood(record: &Record, next: Option<&Record>) -> bool {
+    let beside = |next: &Record| match (&record.parents[..], &next.parents[..]) {
+        ([put], [replaced, ours]) => put == replaced && *ours == record.version,
+        _ => false,
+    };
+    record.how == How::Outside && next.is_some_and(beside)
+}
+
 /// How often each line that was lost stood in each version: the versions, by
 /// their place among the records, at which that changed.
 struct Times(HashMap<Vec<u8>, Vec<(usize, usize)>>);
@@ -198,7 +208,9 @@ impl Times {
             lines.map(|line| (line.text.clone(), Vec::new())).collect();
         let mut last = None;
         for (at, record) in records.iter().enumerate().skip(first) {
-            if last.replace(record.version) == Some(record.version) {
+            if never_stood(record, records.get(at + 1).copied())
+                || last.replace(record.version) == Some(record.version)
+            {
                 continue;
             }
             // What is no longer kept, or damaged, says nothing.

@@ -491,3 +491,30 @@ fn what_is_filled_again_while_a_commit_replaces_it_is_there_whole_with_what_was_
         assert_eq!(file.losses().unwrap().len(), 0, "{left:?}");
     }
 }
+
+#[test]
+fn a_lost_line_is_not_back_where_it_came_to_a_file_that_had_lost_its_name() {
+    let world = World::new();
+    let old = (0..20).fold(String::new(), |text, n| text + &format!("line {n}\n"));
+    let path = world.write("notes.md", &old);
+    let session = world.session(None);
+    let file = session.file(&path);
+    look(&file);
+    let committed = format!("{old}committed\n");
+    let _ = file.append(b"committed\n").unwrap();
+    write_all(&file, &[&format!("{old}of one\n")]);
+    assert_eq!(lost(&file), ["committed"]);
+    // Its author had read what was committed.
+    let _ = file
+        .update(|found| {
+            outside(&path, format!("{committed}of another\n"));
+            Ok::<_, Error>([b"first\n", found].concat())
+        })
+        .unwrap();
+    let text = world.text("notes.md");
+    assert!(text.starts_with("first\n") && text.contains("of another\n"), "{text}");
+    assert!(
+        text.contains("committed\n") != lost(&file).contains(&"committed".to_owned()),
+        "{text}"
+    );
+}

@@ -324,14 +324,14 @@ fn one(home: &Home, verb: &Verb, whole: &Whole, fault: Fault) -> Result<(), Stri
     };
     let same = |one: &Seen, two: &Seen| {
         let of = |seen: &Seen| -> Vec<(String, String)> {
-            let files = seen.iter().filter(|(name, _)| !is_temp(name));
+            let files = seen.iter().filter(|(name, _)| !is_temp(name) && !is_mark(name));
             files.map(|(name, text)| (name.clone(), text.clone())).collect()
         };
         of(one) == of(two)
     };
     // Each is old or new, and whole.
     let names: BTreeSet<&String> = seen.keys().chain(whole.before.keys()).collect();
-    for name in names.into_iter().filter(|name| !is_temp(name)) {
+    for name in names.into_iter().filter(|name| !is_temp(name) && !is_mark(name)) {
         let (now, old, new) = (seen.get(name), whole.before.get(name), whole.once.get(name));
         if now != old && now != new {
             return Err(format!("{name} is neither old nor new: {now:?}, {ran:?}"));
