@@ -105,3 +105,9 @@ impl World {
 pub(crate) fn skip(why: &str) {
     println!("SKIPPED: torture: {why}");
 }
+
+/// An error, and why.
+pub(crate) fn said(error: impl std::error::Error) -> String {
+    let source = error.source().map(|source| format!(": {source}"));
+    format!("{error}{}", source.unwrap_or_default())
+}

@@ -197,7 +197,7 @@ pub(crate) fn run_faults(limits: &Run) -> Result<String, String> {
         let mut faults = faults(&home, verb)?;
         all += faults.len();
         if limits.short {
-            faults = sample(faults, &mut random, n == 0);
+            faults = sample(&faults, &mut random, n == 0);
         }
         let known = problems.len();
         for fault in faults {
@@ -227,7 +227,7 @@ pub(crate) fn run_faults(limits: &Run) -> Result<String, String> {
 
 /// Of the first verb each call that changes something, killed and failing; of the
 /// others a few.
-fn sample(faults: Vec<Fault>, random: &mut Random, first: bool) -> Vec<Fault> {
+fn sample(faults: &[Fault], random: &mut Random, first: bool) -> Vec<Fault> {
     let mut left = Vec::new();
     if first {
         let failing = faults.iter().filter(|fault| CHANGES.contains(&fault.call));

@@ -1,6 +1,6 @@
 //! Calls through the library, by a thread of this process.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use ccpar_core::registry::{Release, Terms as ClaimTerms};
 use ccpar_core::{
@@ -11,6 +11,7 @@ use super::History;
 use super::model::Answer;
 use super::text::{line, lines, text};
 use super::worker::{Call, Terms, Told, edited};
+use crate::rig::said;
 
 pub(crate) fn call(
     history: &History,
@@ -79,9 +80,10 @@ fn wrote(
 }
 
 /// A conflict copy holds all of ours.
-pub(crate) fn kept(copy: &PathBuf, ours: &[u8]) -> Result<(), String> {
-    let found = std::fs::read(copy).map_err(|error| format!("the copy {copy:?}: {error}"))?;
-    if found == ours { Ok(()) } else { Err(format!("the copy {copy:?} holds something else")) }
+pub(crate) fn kept(copy: &Path, ours: &[u8]) -> Result<(), String> {
+    let shown = copy.display();
+    let found = std::fs::read(copy).map_err(|error| format!("the copy {shown}: {error}"))?;
+    if found == ours { Ok(()) } else { Err(format!("the copy {shown} holds something else")) }
 }
 
 /// An answer that is no.
@@ -95,9 +97,4 @@ fn refused(error: Error) -> Result<Told, String> {
         }
         error => Err(said(error)),
     }
-}
-
-fn said(error: impl std::error::Error) -> String {
-    let source = error.source().map(|source| format!(": {source}"));
-    format!("{error}{}", source.unwrap_or_default())
 }

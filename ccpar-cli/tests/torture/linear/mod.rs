@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use ccpar_core::{Settled, Version};
 
-use crate::rig::{Random, Run, World};
+use crate::rig::{Random, Run, World, said};
 use model::{Answer, Lines, Op, State};
 use worker::{STUCK, Terms, Worker};
 
@@ -137,7 +137,7 @@ fn one(history: &Arc<History>, seed: u64) -> Result<(), String> {
     let mut random = Random::new(seed);
     let first = text::text(0..FIRST);
     ccpar_core::replace(&history.target(), &first, ccpar_core::Durability::Process)
-        .map_err(|error| error.to_string())?;
+        .map_err(said)?;
     let threads = 2 + random.below(5);
     let processes = random.below(3);
     let operations = 40 + random.below(120);
@@ -178,7 +178,6 @@ fn one(history: &Arc<History>, seed: u64) -> Result<(), String> {
 
 /// The next writer sweeps, the history is whole, and what was acknowledged is in it.
 fn ends_well(history: &History, ops: &mut Vec<Op>) -> Result<(), String> {
-    let said = |error: ccpar_core::Error| error.to_string();
     let holder = history.new_holder();
     let terms = Terms { token: None, wait: STUCK };
     // What all of it came to is part of the history.

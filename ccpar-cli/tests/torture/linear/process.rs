@@ -14,7 +14,7 @@ use super::History;
 use super::model::{Answer, Text};
 use super::text::{line, lines, text};
 use super::worker::{Call, Terms, Told};
-use crate::rig::{CCPAR, Random, World};
+use crate::rig::{CCPAR, Random, World, said};
 
 /// A process that stands for a session, and does nothing else.
 pub(crate) struct Agent(Child);
@@ -172,7 +172,7 @@ fn told(history: &History, call: &Call, output: &Output) -> Result<Told, String>
         }
         let stored = ccpar_core::Harness::open(history.world.root())
             .and_then(|harness| harness.file(history.target()).version(version));
-        lines(&stored.map_err(|error| error.to_string())?).map(Some)
+        lines(&stored.map_err(said)?).map(Some)
     };
     Ok(match call {
         Call::Read => {
@@ -184,7 +184,7 @@ fn told(history: &History, call: &Call, output: &Output) -> Result<Told, String>
         _ => match (json["conflict_copy"].as_str(), stands()?, call) {
             (None, stands, _) => Told::Answer(Answer::Wrote(stands)),
             (Some(copy), Some(stands), Call::Commit(_, ours)) => {
-                super::library::kept(&copy.into(), &text(ours.iter().copied()))?;
+                super::library::kept(copy.as_ref(), &text(ours.iter().copied()))?;
                 Told::Answer(Answer::Conflict(stands))
             }
             _ => return Err(wrong()),

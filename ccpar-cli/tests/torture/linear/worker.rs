@@ -98,7 +98,7 @@ impl Worker {
             self.step()?;
         }
         if self.token.is_some() || self.in_doubt {
-            while matches!(self.call(Call::Release, None)?, Told::Killed) {}
+            while matches!(self.call(&Call::Release, None)?, Told::Killed) {}
         }
         if let Some(agent) = self.agent {
             agent.end();
@@ -111,17 +111,17 @@ impl Worker {
             return self.die();
         }
         if self.in_doubt || (self.token.is_some() && self.random.percent(35)) {
-            return self.call(Call::Release, None).map(|_| ());
+            return self.call(&Call::Release, None).map(|_| ());
         }
         let own = self.token.filter(|_| self.random.percent(50));
         let old = self.outdated.filter(|_| self.random.percent(5));
         let token = old.or(own);
         match self.random.below(100) {
-            0..30 => self.call(Call::Read, None)?,
+            0..30 => self.call(&Call::Read, None)?,
             30..60 => return self.commit(token),
             60..72 => {
                 let Some(number) = self.history.new_line() else { return Ok(()) };
-                self.call(Call::Append(number), token)?
+                self.call(&Call::Append(number), token)?
             }
             72..84 => {
                 let Some(number) = self.history.new_line() else { return Ok(()) };
@@ -129,15 +129,15 @@ impl Worker {
                 let there: Vec<usize> = there.into_iter().flat_map(Lines::iter).collect();
                 let drop = (!there.is_empty() && self.random.percent(40) && self.agent.is_none())
                     .then(|| there[self.random.below(there.len())]);
-                self.call(Call::Edit(number, drop), token)?
+                self.call(&Call::Edit(number, drop), token)?
             }
             84..90 => {
                 let version = self.known[self.random.below(self.known.len())].0;
-                self.call(Call::Restore(version), token)?
+                self.call(&Call::Restore(version), token)?
             }
-            90..92 if self.agent.is_none() => self.call(Call::Remove, token)?,
-            _ if self.token.is_none() => self.call(Call::Claim, None)?,
-            _ => self.call(Call::Read, None)?,
+            90..92 if self.agent.is_none() => self.call(&Call::Remove, token)?,
+            _ if self.token.is_none() => self.call(&Call::Claim, None)?,
+            _ => self.call(&Call::Read, None)?,
         };
         Ok(())
     }
@@ -149,7 +149,7 @@ impl Worker {
             return self.send(base, ours, true, token);
         }
         let Some(base) = self.base.clone() else {
-            return self.call(Call::Read, None).map(|_| ());
+            return self.call(&Call::Read, None).map(|_| ());
         };
         let mut ours = numbers(&base.content)?;
         if !ours.is_empty() && self.random.percent(35) {
@@ -172,7 +172,7 @@ impl Worker {
         self.last = Some((base.clone(), ours.clone()));
         let before = self.base.replace(base);
         let content = text(ours.iter().copied());
-        match self.call(Call::Commit(version, ours), token)? {
+        match self.call(&Call::Commit(version, ours), token)? {
             Told::Answer(Answer::Wrote(_)) => {
                 self.history.acknowledged(&content);
                 let text = Some(lines(&content)?);
@@ -200,20 +200,20 @@ impl Worker {
         self.agent.replace(agent).into_iter().for_each(Agent::end);
         let Worker { history, random, agent, ops, .. } =
             std::mem::replace(self, Worker::new(self.history.clone(), self.random.clone(), None));
-        *self = Worker { ops, agent, random, ..Worker::new(history, Random::new(0), None) };
+        *self = Worker { random, agent, ops, ..Worker::new(history, Random::new(0), None) };
         Ok(())
     }
 
-    fn call(&mut self, call: Call, token: Option<u64>) -> Result<Told, String> {
-        let waits = match call {
+    fn call(&mut self, call: &Call, token: Option<u64>) -> Result<Told, String> {
+        let waits = match *call {
             Call::Claim => self.random.percent(70),
             _ => self.random.percent(60),
         };
         let briefly =
-            if matches!(call, Call::Claim) { Duration::from_millis(20) } else { Duration::ZERO };
+            if matches!(*call, Call::Claim) { Duration::from_millis(20) } else { Duration::ZERO };
         let terms = Terms { token, wait: if waits { STUCK } else { briefly } };
-        let write = self.change(&call).map(|change| Write { change, token });
-        let act = match (&call, write) {
+        let write = self.change(call).map(|change| Write { change, token });
+        let act = match (call, write) {
             (_, Some(write)) => Act::Write(write),
             (Call::Claim, None) => Act::Claim,
             (Call::Release, None) => Act::Release,
@@ -224,9 +224,9 @@ impl Worker {
         let mut told = match &self.agent {
             Some(agent) => {
                 let (history, agent) = (self.history.clone(), agent.pid());
-                super::process::call(&history, agent, holder, &mut self.random, &call, terms)
+                super::process::call(&history, agent, holder, &mut self.random, call, terms)
             }
-            None => super::library::call(&self.history, holder, &call, terms),
+            None => super::library::call(&self.history, holder, call, terms),
         }
         .map_err(|problem| format!("{problem}\n  in {call:?} by s{holder} with {terms:?}"))?;
         let done = self.history.tick();
@@ -256,9 +256,9 @@ impl Worker {
                 }
             }
         }
-        match (&call, &told) {
+        match (call, &told) {
             (Call::Read, Told::Killed) => self.base = None,
-            (Call::Claim, Told::Killed) | (Call::Release, Told::Killed) => self.in_doubt = true,
+            (Call::Claim | Call::Release, Told::Killed) => self.in_doubt = true,
             (_, Told::Answer(Answer::Granted(token))) => self.token = Some(*token),
             (_, Told::Answer(Answer::Released(_))) => {
                 self.outdated = self.token.take().or(self.outdated);

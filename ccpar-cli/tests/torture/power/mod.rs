@@ -17,7 +17,7 @@ use ccpar_core::registry::{Release, Terms};
 use ccpar_core::{Author, Durability, Harness, Version};
 
 use crate::faults::{Home, traced_with};
-use crate::rig::{Random, Run, skip};
+use crate::rig::{Random, Run, said, skip};
 use disk::{Disk, Id, Node, Op};
 
 /// What is recorded, and what has to be true then.
@@ -394,10 +394,6 @@ fn look(home: &Home, scenario: &Scenario, recorded: &Recorded, told: bool) -> Re
         // What was not synced was promised nothing.
         return Ok(());
     }
-    let said = |error: ccpar_core::Error| {
-        let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
-        format!("{error}{}", source.unwrap_or_default())
-    };
     let folder = home.folder();
     let root = folder.join("root");
     let author = Author { session: Some("s2".to_owned()), ..Author::default() };
@@ -456,7 +452,7 @@ fn look(home: &Home, scenario: &Scenario, recorded: &Recorded, told: bool) -> Re
     }
     let around = folder.join(scenario.target);
     let entries = std::fs::read_dir(around.parent().expect("it has a folder"));
-    for entry in entries.map_err(|error| error.to_string())?.flatten() {
+    for entry in entries.map_err(said)?.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.contains(".ccpar-") {
             return Err(format!("{name} is left behind"));
@@ -474,9 +470,9 @@ fn next_token(
 ) -> Result<(), String> {
     let last: u64 = recorded.told.trim().parse().map_err(|_| recorded.told.clone())?;
     let registry = harness.registry();
-    registry.release(Release::Token(last)).map_err(|error| error.to_string())?;
+    registry.release(Release::Token(last)).map_err(said)?;
     let claim = registry.claim(&[target.to_owned()], &Terms::default());
-    let token = claim.map_err(|error| error.to_string())?.token;
+    let token = claim.map_err(said)?.token;
     if told && token <= last {
         return Err(format!("token {token} came after {last}"));
     }

@@ -74,7 +74,8 @@ impl Reader<'_> {
             "ftruncate" => {
                 let Some(open) = self.files.get(words[0]) else { return Some(()) };
                 let (inode, len) = (open.inode, words.get(1)?.parse().ok()?);
-                self.done(Op::Cut { inode, len })
+                self.done(Op::Cut { inode, len });
+                Some(())
             }
             "mkdir" => self.link(words[0], Node::Folder(BTreeMap::new())).map(|_| ()),
             "unlink" | "rmdir" => self.unlink(words[0]),
@@ -84,7 +85,8 @@ impl Reader<'_> {
                 let inode = self.disk.find(&self.within(words[0])?)?;
                 // Two folders would be two syncs: ccpar has no such rename.
                 (from.0 == to.0).then_some(())?;
-                self.done(Op::Move { folder: from.0, name: from.1, to: to.1, inode })
+                self.done(Op::Move { folder: from.0, name: from.1, to: to.1, inode });
+                Some(())
             }
             _ => None,
         }
@@ -110,7 +112,8 @@ impl Reader<'_> {
 
     fn write(&mut self, file: &str, bytes: &str, at: Option<usize>) -> Option<()> {
         if file == "1" {
-            return self.done(Op::Told);
+            self.done(Op::Told);
+            return Some(());
         }
         let Some(open) = self.files.get(file).copied() else { return Some(()) };
         let bytes = unhex(bytes)?;
@@ -118,25 +121,26 @@ impl Reader<'_> {
         if at.is_none() {
             self.files.get_mut(file)?.at = from + bytes.len();
         }
-        self.done(Op::Write { inode: open.inode, at: from, bytes })
+        self.done(Op::Write { inode: open.inode, at: from, bytes });
+        Some(())
     }
 
     fn link(&mut self, path: &str, node: Node) -> Option<Id> {
         let (folder, name) = self.place(path)?;
         let inode = self.disk.new_node(node);
-        self.done(Op::Link { folder, name, inode })?;
+        self.done(Op::Link { folder, name, inode });
         Some(inode)
     }
 
     fn unlink(&mut self, path: &str) -> Option<()> {
         let (folder, name) = self.place(path)?;
-        self.done(Op::Unlink { folder, name })
+        self.done(Op::Unlink { folder, name });
+        Some(())
     }
 
-    fn done(&mut self, op: Op) -> Option<()> {
+    fn done(&mut self, op: Op) {
         self.disk.apply(&op);
         self.ops.push(op);
-        Some(())
     }
 
     /// A path within the home, if it is.
