@@ -26,6 +26,9 @@ use worker::{STUCK, Terms, Worker};
 /// How many lines the target has at first.
 const FIRST: usize = 4;
 
+/// How many histories are made at once.
+const AT_ONCE: usize = 4;
+
 /// What was done, over all histories.
 #[derive(Default)]
 pub(crate) struct Count {
@@ -101,20 +104,25 @@ impl History {
 
 pub(crate) fn run(run: &Run) -> Result<String, String> {
     let count = Arc::new(Count { usual_micros: AtomicU64::new(8_000), ..Count::default() });
-    let mut seed = run.seed;
-    let mut histories = 0_usize;
-    while !run.is_over() {
-        let history = Arc::new(History::new(count.clone()));
-        let done = one(&history, seed);
-        if let Err(problem) = done {
-            let kept = Arc::into_inner(history).map(|history| history.world.keep());
-            let kept =
-                kept.map_or_else(String::new, |kept| format!("\nleft in {}", kept.display()));
-            return Err(format!("history of --seed {seed}: {problem}{kept}"));
+    let seed = AtomicU64::new(run.seed);
+    let problem = Mutex::new(None);
+    // Most of a history is waiting.
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while !run.is_over() && problem.lock().expect("as below").is_none() {
+                    let seed = seed.fetch_add(1, SeqCst);
+                    if let Err(found) = held_against_model(&count, seed) {
+                        *problem.lock().expect("nobody panics with it") = Some(found);
+                    }
+                }
+            });
         }
-        seed = seed.wrapping_add(1);
-        histories += 1;
+    });
+    if let Some(problem) = problem.into_inner().expect("nobody panics with it") {
+        return Err(problem);
     }
+    let histories = seed.into_inner().wrapping_sub(run.seed);
     let of = |count: &AtomicUsize| count.load(SeqCst);
     Ok(format!(
         "{histories} histories, {} operations ({} by processes), {} kills, {} stops, {} dead \
@@ -130,6 +138,15 @@ pub(crate) fn run(run: &Run) -> Result<String, String> {
         of(&count.grants),
         of(&count.refused),
     ))
+}
+
+fn held_against_model(count: &Arc<Count>, seed: u64) -> Result<(), String> {
+    let history = Arc::new(History::new(count.clone()));
+    one(&history, seed).map_err(|problem| {
+        let kept = Arc::into_inner(history).map(|history| history.world.keep());
+        let kept = kept.map_or_else(String::new, |kept| format!("\nleft in {}", kept.display()));
+        format!("history of --seed {seed}: {problem}{kept}")
+    })
 }
 
 /// One history.
