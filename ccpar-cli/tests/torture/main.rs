@@ -21,7 +21,7 @@ mod rig;
 mod soak;
 
 #[cfg(unix)]
-const USAGE: &str = "torture PART [--seed N] [--minutes M]
+const USAGE: &str = "torture PART [--seed N] [--minutes M] [--only NAME]
 parts:
   faults   each system call of each verb that writes fails, or is the last; no time limit
            but the one that is given
@@ -73,6 +73,8 @@ fn main() -> std::process::ExitCode {
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a seed is whole")]
     let seed = value("--seed").map_or(1, |seed| seed as u64);
+    let only = words.iter().position(|word| word == "--only");
+    let only = only.and_then(|at| words.get(at + 1)).cloned().unwrap_or_default();
     let mut failed = false;
     for part in
         PARTS.iter().filter(|part| if short { part.short_seconds > 0.0 } else { named(part.name) })
@@ -80,7 +82,12 @@ fn main() -> std::process::ExitCode {
         let minutes = value("--minutes").unwrap_or(part.minutes);
         let seconds = if short { part.short_seconds } else { minutes * 60.0 };
         let begun = Instant::now();
-        let limits = rig::Run { seed, until: begun + Duration::from_secs_f64(seconds), short };
+        let limits = rig::Run {
+            seed,
+            until: begun + Duration::from_secs_f64(seconds),
+            short,
+            only: only.clone(),
+        };
         match (part.run)(&limits) {
             Ok(figures) => {
                 println!(

@@ -38,12 +38,14 @@ impl Random {
 }
 
 /// How long a part of the rig goes on, and from which seed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Run {
     pub(crate) seed: u64,
     pub(crate) until: Instant,
     /// Whether this is the short run of the tests.
     pub(crate) short: bool,
+    /// Only what has this in its name.
+    pub(crate) only: String,
 }
 
 impl Run {

@@ -351,11 +351,10 @@ impl<'h> SharedFile<'h> {
     ) -> Result<Commit> {
         let ours = made.ours.unwrap_or_default();
         self.check(held)?;
-        // In the history first, then beside the target: an acknowledged text is
-        // never in one place alone.
+        // In the history and beside the target: what is acknowledged is never in one
+        // place alone.
         let version = Version::of(ours);
         held.keep(version, ours)?;
-        self.sync(held)?;
         let (copy, created) = self.keep_copy(held, ours)?;
         let done = self.put(held, merged, How::Conflict, made).and_then(|commit| {
             if commit.outcome == Outcome::Unchanged {

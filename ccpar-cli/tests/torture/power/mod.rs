@@ -184,6 +184,9 @@ pub(crate) fn run(limits: &Run) -> Result<String, String> {
     let mut problems = Vec::new();
     let mut done = 0;
     for (n, scenario) in SCENARIOS.iter().enumerate() {
+        if !scenario.name.contains(&limits.only) {
+            continue;
+        }
         if n > 0 && limits.is_over() {
             break;
         }
