@@ -5,6 +5,7 @@
 //! there for a reason: without it there is a disk on which it does not.
 
 mod disk;
+mod scenarios;
 mod trace;
 
 use std::collections::{BTreeMap, HashSet};
@@ -19,140 +20,7 @@ use ccpar_core::{Author, Durability, Harness, Version};
 use crate::faults::{Home, traced_with};
 use crate::rig::{Random, Run, said, skip};
 use disk::{Disk, Id, Node, Op};
-
-/// What is recorded, and what has to be true then.
-struct Scenario {
-    name: &'static str,
-    words: &'static [&'static str],
-    input: &'static str,
-    set_up: fn(&Home),
-    /// What was done just before, with nothing synced since.
-    first: (&'static [&'static str], &'static str),
-    /// What the target holds before it and after it.
-    target: &'static str,
-    old: Option<&'static str>,
-    new: &'static str,
-    /// Once it is told, these texts are in the history.
-    kept: &'static [&'static str],
-    /// Once it is told, a conflict copy holds this.
-    copy: Option<&'static str>,
-}
-
-const OLD: &str = "- [a](a.md): one\n- [b](b.md): two\n";
-const NEW: &str = "- [a](a.md): one\n- [b](b.md): two\n- [c](c.md): three\n";
-const OTHER: &str = "- [z](z.md): zero\n- [a](a.md): one\n- [b](b.md): two\n";
-const MERGED: &str = "- [z](z.md): zero\n- [a](a.md): one\n- [b](b.md): two\n- [c](c.md): three\n";
-const MINE: &str = "- [a](a.md): mine\n- [b](b.md): two\n";
-const THEIRS: &str = "- [a](a.md): theirs\n- [b](b.md): two\n";
-
-const PLAIN: Scenario = Scenario {
-    name: "locked-write",
-    words: &["locked-write", "notes.md", "--json"],
-    input: NEW,
-    set_up: |home| write(home, OLD),
-    first: (&[], ""),
-    target: "notes.md",
-    old: Some(OLD),
-    new: NEW,
-    kept: &[OLD, NEW],
-    copy: None,
-};
-
-const SCENARIOS: [Scenario; 10] = [
-    PLAIN,
-    Scenario {
-        name: "locked-write, the first of all",
-        words: &["locked-write", "deep/er/notes.md", "--json"],
-        set_up: |_| {},
-        target: "deep/er/notes.md",
-        old: None,
-        kept: &[NEW],
-        ..PLAIN
-    },
-    Scenario {
-        name: "locked-write of a file that ccpar does not know",
-        set_up: |home| home.write("notes.md", OLD),
-        ..PLAIN
-    },
-    Scenario {
-        name: "locked-write over what was only looked at",
-        set_up: |home| {
-            write(home, "- [a](a.md): one\n");
-            home.write("notes.md", OLD);
-        },
-        first: (&["status"], ""),
-        ..PLAIN
-    },
-    Scenario { name: "locked-write of what stands there already", first: (UNSYNCED, NEW), ..PLAIN },
-    Scenario {
-        name: "locked-write --append",
-        words: &["locked-write", "notes.md", "--json", "--append"],
-        input: "- [c](c.md): three\n",
-        ..PLAIN
-    },
-    Scenario {
-        name: "locked-write, merged",
-        words: &["locked-write", "notes.md", "--json", "--session", "s1"],
-        set_up: |home| {
-            write(home, OLD);
-            done(home, &["locked-read", "notes.md", "--session", "s1"], "");
-            write(home, OTHER);
-        },
-        old: Some(OTHER),
-        new: MERGED,
-        kept: &[OTHER, NEW, MERGED],
-        ..PLAIN
-    },
-    Scenario {
-        name: "locked-write, in conflict",
-        words: &["locked-write", "notes.md", "--json", "--session", "s1"],
-        input: MINE,
-        set_up: |home| {
-            write(home, OLD);
-            done(home, &["locked-read", "notes.md", "--session", "s1"], "");
-        },
-        first: (UNSYNCED, THEIRS),
-        new: THEIRS,
-        kept: &[THEIRS, MINE],
-        copy: Some(MINE),
-        ..PLAIN
-    },
-    Scenario {
-        name: "restore",
-        words: &["restore", "notes.md@1", "--json"],
-        input: "",
-        set_up: |home| {
-            write(home, NEW);
-            write(home, OLD);
-        },
-        ..PLAIN
-    },
-    Scenario {
-        name: "claim",
-        words: &["claim", "notes.md", "--session", "s1", "--pid", "PID"],
-        input: "",
-        set_up: |home| {
-            write(home, OLD);
-            // Half of the number that comes next is a number, and too small.
-            home.write("root/registry.tokens", "130\n");
-        },
-        new: OLD,
-        kept: &[OLD],
-        ..PLAIN
-    },
-];
-
-/// Somebody writes who does not care about power.
-const UNSYNCED: &[&str] = &["locked-write", "notes.md", "--durability", "process"];
-
-fn write(home: &Home, text: &str) {
-    done(home, &["locked-write", "notes.md"], text);
-}
-
-fn done(home: &Home, words: &[&str], input: &str) {
-    let ran = home.ccpar(words, input);
-    assert_eq!(ran.code, Some(0), "{words:?}: {ran:?}");
-}
+use scenarios::{SCENARIOS, Scenario, UNSYNCED};
 
 /// What was recorded.
 struct Recorded {
