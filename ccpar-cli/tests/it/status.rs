@@ -104,8 +104,7 @@ fn hooks_that_cannot_work_are_something_to_look_at() {
     home.write(".claude/settings.json", "{}");
     assert_eq!(state(), "missing");
     home.pipe(&["hook"], "not JSON").ended(0, "");
-    let ran = home.ccpar(&["doctor"]).ended(1, "1 problem");
-    assert!(ran.stdout.contains("hooks.log") && ran.stdout.contains("cannot be read"), "{ran:?}");
+    home.ccpar(&["doctor"]).ended(0, "the hook's input cannot be read");
 }
 
 #[test]

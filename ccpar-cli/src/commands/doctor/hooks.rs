@@ -34,29 +34,28 @@ impl Finding {
     }
 }
 
-pub(super) fn findings(harness: &Harness) -> Vec<Finding> {
+pub(super) fn findings() -> Option<Finding> {
     let variable = |name: &str| env::var_os(name);
-    let settings = Client::new(&variable).ok().map(|client| client.config().join("settings.json"));
-    let mut findings: Vec<Finding> = settings.into_iter().filter_map(of_settings).collect();
-    let path = harness.root().join("hooks.log").into_std_path_buf();
+    let client = Client::new(&variable).ok()?;
+    of_settings(client.config().join("settings.json"))
+}
+
+/// Says which hooks failed today: that is over, and there is nothing to mend.
+pub(super) fn note_failures(harness: &Harness) {
     let logged = log_entries(harness.root().as_std_path());
-    let today = logged.into_iter().filter(|entry| entry.time >= when::midnight());
-    let today: Vec<_> = today.collect();
-    findings.extend(today.iter().rev().take(MOST).map(|entry| {
-        Finding {
-            path: path.clone(),
-            problem: format!(
-                "{} failed at {}: {}",
-                entry.event,
-                output::time(entry.time),
-                entry.problem
-            ),
-            remedy:
-                "what it was to guard went ahead unguarded; `ccpar status` tells what came of it"
-                    .to_owned(),
-        }
-    }));
-    findings
+    let today: Vec<_> = logged.into_iter().filter(|entry| entry.time >= when::midnight()).collect();
+    for entry in today.iter().rev().take(MOST) {
+        let problem = output::line(entry.problem.as_bytes());
+        let event = output::line(entry.event.as_bytes());
+        let time = output::time(entry.time);
+        output::note(format!(
+            "a hook ({event}) failed at {time}, and its call went ahead: {problem}"
+        ));
+    }
+    if today.len() > MOST {
+        let path = harness.root().join("hooks.log");
+        output::note(format!("{} more are in `{path}`", today.len() - MOST));
+    }
 }
 
 fn of_settings(path: PathBuf) -> Option<Finding> {

@@ -203,7 +203,7 @@ fn said_no(output: &Output, call: &Call) -> Option<Told> {
                 let digits: String = by.chars().take_while(char::is_ascii_digit).collect();
                 digits.parse().ok().map(|by| Told::Answer(Answer::Held(by)))
             }
-            None => stderr.contains("is still locked").then_some(Told::Busy),
+            None => stderr.contains("` is locked").then_some(Told::Busy),
         },
         _ => None,
     }
