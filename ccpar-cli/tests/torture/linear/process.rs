@@ -156,8 +156,10 @@ fn told(history: &History, call: &Call, output: &Output) -> Result<Told, String>
         let stdout = String::from_utf8_lossy(&output.stdout);
         format!("ended with {}: {stderr}{stdout}", output.status)
     };
-    // Killed after it had told: told it is.
+    // Killed after it had told: told it is. But what was read is noted as seen only
+    // after it went out.
     let json: Value = match serde_json::from_slice(&output.stdout) {
+        _ if killed && matches!(call, Call::Read) => return Ok(Told::Killed),
         Ok(json) if output.stdout.ends_with(b"\n") => json,
         _ if killed => return Ok(Told::Killed),
         _ => return said_no(output, call).ok_or_else(wrong),
