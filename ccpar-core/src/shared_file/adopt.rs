@@ -61,14 +61,30 @@ impl SharedFile<'_> {
     /// The tool's text stands where it put it, whatever fails here.
     pub fn adopt(&self, wrote: &Wrote<'_>) -> Result<Commit> {
         let mut held = self.enter_as(self.harness.wait(), Entry::Unsettled)?;
+        if is_shown_otherwise(held.content()) {
+            // What stands there is what it wrote, as far as can be told.
+            self.bring_up(&mut held, true, &[])?;
+            self.sync(&mut held)?;
+            return Ok(Commit::unchanged(held.now));
+        }
+        let form = |text| in_form_of(held.content(), text).into_owned();
         let text = if is_same_text(wrote.text, held.content()) {
             held.content().to_vec()
         } else {
-            wrote.text.to_vec()
+            form(wrote.text)
         };
         let version = Version::of(&text);
         let on_disk = held.now == version;
-        let over = replaced(&held, wrote.over);
+        let base = match &wrote.base {
+            Base::Text(text) => Base::Text(form(text)),
+            base => base.clone(),
+        };
+        let over = match wrote.over {
+            Stood::Text(text) => Some(form(text)),
+            Stood::Absent | Stood::Unknown => None,
+        };
+        let over = replaced(&held, over.as_deref().map_or(wrote.over, Stood::Text));
+        let file = held.found.as_ref().and_then(OnDisk::file_id);
         let told = since(&held.history.recent(VERSIONS)?, over.as_ref(), version);
         let replaced = match &told {
             // Somebody who looked took it for that of a stranger.
@@ -79,18 +95,24 @@ impl SharedFile<'_> {
             None => self.bring_up_to_what_stood(&mut held, over.as_ref())?,
         };
         let theirs = self.content(&held.history, replaced)?;
-        let (base, base_text) = self.made_from(&held, wrote, over, (replaced, &theirs))?;
+        let (base, base_text) = self.made_from(&held, &base, over, (replaced, &theirs))?;
         if !on_disk && held.now == replaced {
             // Who wrote over it has told, and knew nothing of it.
             return self.commit_from(&mut held, base, &base_text, &text);
         }
-        let (whole, regions) = if base == replaced {
+        // What came before a first record is not known to be nothing.
+        let is_first = replaced.is_absent() && told.is_some();
+        let (whole, regions) = if base == replaced || is_first {
             (text.clone(), 0)
         } else {
             merged(Rules::of(&held.real), &base_text, &text, &theirs)
         };
         let missing = if whole == text { Vec::new() } else { merge::swallowed(&whole, &text) };
         held.keep(version, &text)?;
+        // What a record names can be looked at, and put back.
+        if !base.is_absent() {
+            held.keep(base, &base_text)?;
+        }
         let record = Record {
             how: How::Hook,
             parents: vec![replaced],
@@ -98,7 +120,7 @@ impl SharedFile<'_> {
             lost: (!missing.is_empty()).then_some(missing.len()),
             closes: told.iter().filter(|told| told.lost.is_some()).map(|told| told.n).collect(),
             lines: Some(merge::distance(&theirs, &text)),
-            file: held.found.as_ref().filter(|_| on_disk).and_then(OnDisk::file_id),
+            file: file.filter(|_| on_disk),
             ..self.record(version)
         };
         held.log.append(record)?;
@@ -157,11 +179,11 @@ impl SharedFile<'_> {
     fn made_from(
         &self,
         held: &Held,
-        wrote: &Wrote<'_>,
+        base: &Base,
         over: Option<(Version, Vec<u8>)>,
         (replaced, theirs): (Version, &[u8]),
     ) -> Result<(Version, Vec<u8>)> {
-        let known = match self.base(held, &wrote.base) {
+        let known = match self.base(held, base) {
             Ok(Some((version, _))) if version == held.now => {
                 Some((version, held.content().to_vec()))
             }
@@ -199,15 +221,19 @@ fn replaced(held: &Held, over: Stood<'_>) -> Option<(Version, Vec<u8>)> {
 }
 
 /// The record of a text that was written over another, if there is one: the newest
-/// after that.
+/// after that. An older record of the same text tells nothing: it may have been put
+/// back.
 fn since(recent: &[Record], over: Option<&(Version, Vec<u8>)>, version: Version) -> Option<Record> {
-    let before = |record: &&Record| match over {
-        Some((over, _)) => record.version != *over || *over == version,
-        None => true,
+    let Some((over, _)) = over else {
+        let is_found = |head: &&Record| head.version == version && head.how == How::Outside;
+        return recent.first().filter(is_found).cloned();
     };
-    let depth = if over.is_some() { VERSIONS } else { 1 };
-    let after = recent.iter().take_while(before).take(depth);
-    after.into_iter().find(|record| record.version == version).cloned()
+    let is_it = |record: &Record| record.version == *over || record.parents.contains(over);
+    let place = recent.iter().position(is_it)?;
+    // What only names it among its parents came after it.
+    let is_older = recent[place].version == *over && *over != version;
+    let after = &recent[..if is_older { place } else { place + 1 }];
+    after.iter().find(|record| record.version == version).cloned()
 }
 
 fn is_head(held: &Held, record: &Record) -> bool {
@@ -219,8 +245,11 @@ fn is_same_text(one: &[u8], other: &[u8]) -> bool {
     one == other || plain(one) == plain(other)
 }
 
+const MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// A text as tools show it.
 fn plain(text: &[u8]) -> Cow<'_, [u8]> {
-    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
+    let text = text.strip_prefix(MARK).unwrap_or(text);
     if memchr::memchr(b'\r', text).is_none() {
         return Cow::Borrowed(text);
     }
@@ -230,4 +259,32 @@ fn plain(text: &[u8]) -> Cow<'_, [u8]> {
         None => line.to_vec(),
     };
     Cow::Owned(lines.flat_map(bare).collect())
+}
+
+/// A text that a tool showed, with the line ends and the mark that the file has.
+fn in_form_of<'t>(file: &[u8], text: &'t [u8]) -> Cow<'t, [u8]> {
+    let has_mark = file.starts_with(MARK) && !text.starts_with(MARK);
+    let ends = memchr::memchr_iter(b'\n', file).count();
+    let is_dos = ends > 0 && memchr::memmem::find_iter(file, b"\r\n").count() == ends;
+    let is_plain = memchr::memchr(b'\r', text).is_none();
+    if !has_mark && !(is_dos && is_plain) {
+        return Cow::Borrowed(text);
+    }
+    let mut whole = if has_mark { MARK.to_vec() } else { Vec::new() };
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        match line.strip_suffix(b"\n").filter(|_| is_dos && is_plain) {
+            Some(bare) => whole.extend([bare, b"\r\n"].concat()),
+            None => whole.extend(line),
+        }
+    }
+    Cow::Owned(whole)
+}
+
+/// Whether a tool shows a file otherwise than as its bytes: then what it tells cannot
+/// be held against them.
+fn is_shown_otherwise(file: &[u8]) -> bool {
+    file.starts_with(b"\xff\xfe")
+        || file.starts_with(b"\xfe\xff")
+        || file.contains(&0)
+        || std::str::from_utf8(file).is_err()
 }

@@ -178,3 +178,66 @@ fn a_tool_that_shows_texts_without_their_line_ends_changes_none() {
     assert_eq!((told.outcome, world.text("n.md")), (Outcome::Written, new));
     assert_eq!(hows(&file).len(), 2);
 }
+
+#[test]
+fn a_text_that_was_put_back_is_not_taken_for_one_that_was_seen_before() {
+    let world = World::new();
+    let path = world.write("n.md", BASE);
+    let ada = world.session(Some("ada"));
+    let file = ada.file(&path);
+    look(&file);
+    // Another wrote this and has not told yet; it is put back as it was.
+    let other = BASE.replace("- one\n", "- 1\n");
+    outside(&path, &other);
+    outside(&path, BASE);
+    let _ = tell(&file, Stood::Text(other.as_bytes()), BASE);
+    assert_eq!(world.text("n.md"), BASE);
+    assert_eq!(world.names(), ["n.md"], "no conflict copy");
+    // Nor with nothing known of what it replaced.
+    let _ = file.adopt(&Wrote {
+        text: BASE.as_bytes(),
+        over: Stood::Unknown,
+        base: Base::Text(other.into_bytes()),
+    });
+    assert_eq!(world.text("n.md"), BASE);
+}
+
+#[test]
+fn a_file_with_ends_of_its_own_is_merged_in_its_own_form() {
+    let world = World::new();
+    let dos = |text: &str| format!("\u{feff}{}", text.replace('\n', "\r\n"));
+    let path = world.write("n.md", dos(BASE));
+    let sessions = ["ada", "bob"].map(|name| world.session(Some(name)));
+    let files = [0, 1].map(|n: usize| sessions[n].file(&path));
+    look(&files[0]);
+    let texts = ["ada", "bob"].map(|name| format!("{BASE}- by {name}\n"));
+    outside(&path, dos(&texts[0]));
+    outside(&path, dos(&texts[1]));
+    for n in [0, 1] {
+        let _ = tell(&files[n], Stood::Text(BASE.as_bytes()), &texts[n]);
+    }
+    let text = world.text("n.md");
+    assert!(text.starts_with(&dos(BASE)), "{text:?}");
+    assert_eq!(text.matches("\r\n").count(), text.matches('\n').count(), "{text:?}");
+    assert_eq!(text.lines().count(), BASE.lines().count() + 2, "{text:?}");
+    assert!(files[0].losses().unwrap().is_empty());
+}
+
+#[test]
+fn a_file_that_a_tool_shows_otherwise_is_left_as_it_wrote_it() {
+    let world = World::new();
+    let wide = |text: &str| {
+        let units = text.encode_utf16().flat_map(u16::to_le_bytes);
+        [0xff, 0xfe].into_iter().chain(units).collect::<Vec<u8>>()
+    };
+    let path = world.write("s.json", wide("{\"a\": 1}\n"));
+    let ada = world.session(Some("ada"));
+    let file = ada.file(&path);
+    look(&file);
+    outside(&path, wide("{\"a\": 2}\n"));
+    let _ = tell(&file, Stood::Text(b"{\"a\": 1}\n"), "{\"a\": 2}\n");
+    assert_eq!(std::fs::read(&path).unwrap(), wide("{\"a\": 2}\n"));
+    let records = file.history().unwrap().records().unwrap();
+    let last = records.effective().next_back().unwrap();
+    assert_eq!((last.how, last.session.as_deref()), (How::Outside, Some("ada")));
+}
