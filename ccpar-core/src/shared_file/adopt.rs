@@ -140,7 +140,11 @@ impl SharedFile<'_> {
         }
         let made = Made { base: Some(base), ours: Some(&theirs), closes, ..Made::default() };
         let commit = self.put(&mut held, &whole, How::Merge, &made)?;
-        Ok(Commit { outcome: Outcome::Merged, ..commit })
+        drop(held);
+        // What it was merged with may have swallowed something itself.
+        let (healed, healing) = self.heal_own()?;
+        let version = if healed == 0 { commit.version } else { healing.version };
+        Ok(Commit { outcome: Outcome::Merged, version, ..commit })
     }
 
     /// A text of the target that this author's tool was shown, for
@@ -201,7 +205,7 @@ impl SharedFile<'_> {
         self.sync(&mut held)?;
         let now = held.now;
         drop(held);
-        let (healed, commit) = self.heal()?;
+        let (healed, commit) = self.heal_own()?;
         Ok(if healed == 0 { Commit::unchanged(now) } else { commit })
     }
 }

@@ -58,17 +58,27 @@ impl SharedFile<'_> {
     /// A loss whose contents are damaged or gone is named when the others are
     /// done; it stays open.
     pub fn restore_lost(&self) -> Result<(usize, Commit)> {
-        self.restore_losses(false)
+        self.restore_losses(false, true)
     }
 
     /// Like [`restore_lost`](Self::restore_lost), for those losses alone that
     /// nobody can have meant. Nothing is done while the target is empty: somebody
     /// may be about to fill it.
     pub fn heal(&self) -> Result<(usize, Commit)> {
-        self.restore_losses(true)
+        self.restore_losses(true, true)
     }
 
-    fn restore_losses(&self, healing: bool) -> Result<(usize, Commit)> {
+    /// Like [`heal`](Self::heal), after a write of this author's own by other means
+    /// than ccpar's: whoever has claimed the target does not stop it. It takes nothing
+    /// away, and who holds a claim for a call merges what came in between.
+    pub fn heal_own(&self) -> Result<(usize, Commit)> {
+        self.restore_losses(true, false)
+    }
+
+    fn restore_losses(&self, healing: bool, heeds_claims: bool) -> Result<(usize, Commit)> {
+        let enter = || {
+            if heeds_claims { self.enter_to_write() } else { self.enter(self.harness.wait()) }
+        };
         // To put together what is missing takes its time. The lock is for the look
         // whether all is still as it was then, and for the replacement.
         const TRIES: usize = 2;
@@ -79,7 +89,7 @@ impl SharedFile<'_> {
             let head = history.newest()?.map(|head| head.n);
             let found = self.look_only()?;
             let plan = self.put_together(&history, found.content(), healing)?;
-            let held = self.enter_to_write()?;
+            let held = enter()?;
             if held.now == found.version() && held.log.head().map(|head| head.n) == head {
                 ready = Some((held, plan));
                 break;
@@ -89,7 +99,7 @@ impl SharedFile<'_> {
             ready
         } else {
             // They keep writing: then they wait.
-            let held = self.enter_to_write()?;
+            let held = enter()?;
             let plan = self.put_together(&held.history, held.content(), healing)?;
             (held, plan)
         };

@@ -241,3 +241,23 @@ fn a_file_that_a_tool_shows_otherwise_is_left_as_it_wrote_it() {
     let last = records.effective().next_back().unwrap();
     assert_eq!((last.how, last.session.as_deref()), (How::Outside, Some("ada")));
 }
+
+#[test]
+fn no_claim_of_another_stops_what_comes_back_after_the_fact() {
+    let world = World::new();
+    let path = world.write("n.md", BASE);
+    let [ada, bob] = ["ada", "bob"].map(|name| {
+        world
+            .session(Some(name))
+            .with_wait(ccpar_core::Wait::For(std::time::Duration::from_millis(50)))
+    });
+    let file = ada.file(&path);
+    look(&file);
+    let terms = ccpar_core::registry::Terms::default();
+    bob.registry().claim(std::slice::from_ref(&path), &terms).unwrap();
+    let mine = format!("{BASE}- by ada\n");
+    let stale = BASE.replace("- one\n", "- one, twice\n");
+    outside(&path, &stale);
+    let _ = tell(&file, Stood::Text(BASE.as_bytes()), &mine);
+    assert_eq!(world.text("n.md"), mine.replace("- one\n", "- one, twice\n"));
+}
