@@ -67,6 +67,9 @@ fn wrote(
     reply: &mut Reply,
 ) -> Result<(), Failure> {
     let (input, response) = (call.payload.input(), call.payload.response());
+    if response.staged == Some(true) {
+        return Ok(());
+    }
     let Some(written) = Written::new(&call.payload.tool_name, input, response, file)? else {
         // It did something that is not known: then what stands there is its own.
         file.settle_own()?;

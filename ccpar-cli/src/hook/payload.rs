@@ -86,6 +86,8 @@ pub(super) struct Response {
     pub(super) old_string: Option<String>,
     pub(super) new_string: Option<String>,
     pub(super) replace_all: Option<bool>,
+    /// Whether it is held back for a person to look at, and not written.
+    pub(super) staged: Option<bool>,
     /// What it read.
     pub(super) file: Option<ReadFile>,
 }

@@ -1,0 +1,42 @@
+//! `ccpar hook`, told what the client answers of what it wrote.
+
+use serde_json::{Value, json};
+
+use crate::client::{Client, INDEX, answer, context, edited, home, written};
+use crate::support::Home;
+
+/// How the versions of a file were written, and in which session, newest first.
+fn log(home: &Home, file: &str) -> Vec<(String, String)> {
+    let said = home.ccpar(&["log", home.path(file).to_str().unwrap(), "--json"]).quiet();
+    let records = said.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    records.map(|record| (word(&record["how"]), word(&record["session"]))).collect()
+}
+
+#[test]
+fn what_the_client_holds_back_for_a_review_is_not_written() {
+    let (home, memory) = home();
+    let index = format!("{memory}/MEMORY.md");
+    let client = Client::new(&home, "s1");
+    client.read(&index);
+    for (tool, more) in [
+        ("Write", json!({"content": format!("{INDEX}- staged\n")})),
+        ("Edit", json!({"old_string": "- [two]", "new_string": "- staged"})),
+    ] {
+        let mut input = client.input_of(&index);
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        assert_eq!(client.before(tool, "1", &input), Value::Null);
+        let mut answer = match tool {
+            "Write" => written(&input, Some(INDEX)),
+            _ => edited(&input, INDEX, &INDEX.replace("- [two]", "- staged")),
+        };
+        answer["staged"] = true.into();
+        assert_eq!(client.after(tool, "1", &input, &answer), Value::Null);
+        assert_eq!(home.text(&index), INDEX, "{tool}");
+        assert_eq!(client.claims(), [], "{tool}");
+    }
+    // What was held back is not known to stand there.
+    home.write(&index, format!("{INDEX}- by another\n"));
+    let said = client.tell("UserPromptSubmit", &json!({"prompt": "go"}));
+    assert!(context(&said).contains("+- by another") && !context(&said).contains("staged"));
+}
