@@ -28,9 +28,16 @@ pub(super) fn run(call: &Call, files: &[Named], reply: &mut Reply) -> Result<(),
         if let Settled::Outside(record) = file.settle()? {
             words::outside(&named.path, &record, reply);
         }
-        if call.payload.tool_name == "Write"
-            && guard::refuses_unread(&call.config)
-            && let Some(reason) = unread(call, &file)?
+        if call.payload.tool_name != "Write" || file.seen()?.is_some() {
+            continue;
+        }
+        let now = file.look_only()?;
+        if now.content().trim_ascii().is_empty() {
+            // Whose text comes late, after that of another who saw nothing there
+            // either, has that as its base: the two are merged.
+            file.mark_seen(&file.look()?)?;
+        } else if guard::refuses_unread(&call.config)
+            && let Some(reason) = unread(call, &file, now.content())?
         {
             reply.refuse(reason);
             // No tool runs, so nothing comes after.
@@ -66,18 +73,15 @@ fn claim(call: &Call, files: &[Named], reply: &mut Reply) -> Result<(), Failure>
 }
 
 /// Why a whole text is not to be written by who has not read what it replaces.
-fn unread(call: &Call, file: &SharedFile<'_>) -> Result<Option<String>, Failure> {
-    let now = file.look_only()?;
-    let text = call.payload.input().content.unwrap_or_default();
-    let is_new = now.content().trim_ascii().is_empty() || now.content() == text.as_bytes();
-    if is_new || file.seen()?.is_some() {
+fn unread(call: &Call, file: &SharedFile<'_>, now: &[u8]) -> Result<Option<String>, Failure> {
+    if call.payload.input().content.is_some_and(|text| text.as_bytes() == now) {
         return Ok(None);
     }
     let by = file.history()?.recent(1)?.first().map_or_else(String::new, |record: &Record| {
         let who = report::who(record).unwrap_or_else(|| "an unknown writer".to_owned());
         format!(", last written by {who} at {}", output::time(record.time))
     });
-    let lines = now.content().split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
+    let lines = now.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
     Ok(Some(format!(
         "`{}` holds {}{by}, and this session has not read them all: this text would replace them. \
          Read the whole file, put what is to be kept into your text, and write it again; or change \

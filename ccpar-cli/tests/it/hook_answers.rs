@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::client::{Client, INDEX, answer, context, edited, home, written};
+use crate::client::{Client, INDEX, answer, context, edited, home, person, written};
 use crate::support::Home;
 
 /// How the versions of a file were written, and in which session, newest first.
@@ -39,4 +39,28 @@ fn what_the_client_holds_back_for_a_review_is_not_written() {
     home.write(&index, format!("{INDEX}- by another\n"));
     let said = client.tell("UserPromptSubmit", &json!({"prompt": "go"}));
     assert!(context(&said).contains("+- by another") && !context(&said).contains("staged"));
+}
+
+#[test]
+fn of_two_sessions_that_create_a_file_neither_loses_its_text() {
+    let (home, memory) = home();
+    let (one, two) = (Client::new(&home, "s1"), Client::new(&home, "s2"));
+    for (name, before) in [("new.md", None), ("blank.md", Some("\n"))] {
+        let note = format!("{memory}/{name}");
+        if let Some(text) = before {
+            home.write(&note, text);
+        }
+        let mut input = one.input_of(&note);
+        input["content"] = "# New\n\n## One\n\nby one\n".into();
+        assert_eq!(one.before("Write", "1", &input), Value::Null);
+        // Its person takes longer to say yes than the claim lasts.
+        one.tell("Stop", &json!({}));
+        let theirs = "# New\n\n## Two\n\nby two\n";
+        assert_eq!(two.write(&note, theirs), (Value::Null, Value::Null));
+        home.write(&note, input["content"].as_str().unwrap());
+        let said = one.after("Write", "1", &input, &written(&input, Some(theirs)));
+        let copies = home.sh(&format!("cat {memory}/*{}*", name.trim_end_matches(".md"))).stdout;
+        assert!(copies.contains("by one") && copies.contains("by two"), "{said} {copies}");
+        assert!(home.text(&note).contains("by two"), "{said}");
+    }
 }
