@@ -8,7 +8,7 @@ use ccpar_core::{Base, Outcome, Settled, SharedFile};
 use super::edit::Edit;
 use super::payload::{Input, Response};
 use super::reply::Reply;
-use super::{Call, Named, words};
+use super::{Call, Named, patch, words};
 use crate::exit::Failure;
 
 pub(super) fn run(call: &Call, files: &[Named], reply: &mut Reply) -> Result<(), Failure> {
@@ -136,11 +136,21 @@ impl Written {
             return Ok(text.map(|text| Written { text, original, is_new, edit: None }));
         }
         let Some(edit) = Edit::new(input, &response) else { return Ok(None) };
-        let made = edit.apply(original.as_deref().unwrap_or_default());
-        let text = match made {
-            Some(text) => text,
+        let before = original.as_deref().unwrap_or_default();
+        let asked = edit.apply(before);
+        let patched = patch::apply(&response.structured_patch.unwrap_or_default(), before);
+        let now = || -> Result<String, Failure> {
+            Ok(String::from_utf8_lossy(file.look_only()?.content()).into_owned())
+        };
+        let text = match (patched, asked) {
+            (Some(patched), Some(asked)) if patch::are_alike(&patched, &asked) => asked,
+            // It wrote more than it was asked for. Of blanks and tabs the file knows.
+            (Some(patched), _) => {
+                Some(now()?).filter(|now| patch::are_alike(now, &patched)).unwrap_or(patched)
+            }
+            (None, Some(asked)) => asked,
             // It knew better what to replace: then what stands there is what it made.
-            None => String::from_utf8_lossy(file.look_only()?.content()).into_owned(),
+            (None, None) => now()?,
         };
         Ok(Some(Written { text, is_new: original.is_none(), original, edit: Some(edit) }))
     }

@@ -23,6 +23,7 @@ mod command;
 mod edit;
 mod guard;
 mod log;
+mod patch;
 mod payload;
 mod refused;
 mod reply;

@@ -9,6 +9,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use super::patch::Hunk;
+
 /// The input of a hook.
 #[derive(Debug, Deserialize)]
 #[serde(default)]
@@ -86,6 +88,8 @@ pub(super) struct Response {
     pub(super) old_string: Option<String>,
     pub(super) new_string: Option<String>,
     pub(super) replace_all: Option<bool>,
+    /// What it changed.
+    pub(super) structured_patch: Option<Vec<Hunk>>,
     /// Whether it is held back for a person to look at, and not written.
     pub(super) staged: Option<bool>,
     /// What it read.

@@ -64,3 +64,41 @@ fn of_two_sessions_that_create_a_file_neither_loses_its_text() {
         assert!(home.text(&note).contains("by two"), "{said}");
     }
 }
+
+const NOTE: &str = "---\nname: n\n---\n\n# N\n\n- one\n- say \u{201c}two\u{201d} aloud\n\t- deep\n";
+
+#[test]
+fn what_the_client_writes_beyond_what_it_was_asked_for_is_its_own() {
+    let (home, memory) = home();
+    let note = format!("{memory}/n.md");
+    home.write(&note, NOTE);
+    let client = Client::new(&home, "s1");
+    client.read(&note);
+    let mut input = json!({
+        "file_path": home.path(&note), "old_string": "say \"two\" aloud",
+        "new_string": "say \"2\" aloud\n\t\t- deeper",
+    });
+    let written = NOTE
+        .replace("name: n\n", "name: \"n\"\nmetadata:\n  modified: now\n")
+        .replace("say \u{201c}two\u{201d} aloud", "say \u{201c}2\u{201d} aloud\n\t\t- deeper");
+    let mut answer = edited(&input, NOTE, &written);
+    answer["oldString"] = "say \u{201c}two\u{201d} aloud".into();
+    assert_eq!(client.before("Edit", "e", &input), Value::Null);
+    home.write(&note, &written);
+    assert_eq!(client.after("Edit", "e", &input, &answer), Value::Null);
+    assert_eq!(home.text(&note), written);
+    let own = |how: &str, session: &str| (how.to_owned(), session.to_owned());
+    assert_eq!(log(&home, &note), [own("hook", "s1"), own("outside", "")]);
+    // The same over another's line, of which alone is told.
+    let note = format!("{memory}/m.md");
+    home.write(&note, NOTE);
+    input["file_path"] = home.path(&note).to_str().into();
+    assert_eq!(client.before("Edit", "e", &input), Value::Null);
+    home.write(&note, NOTE.replace("# N\n", "# N\n\nby another\n"));
+    home.ccpar(&["log", home.path(&note).to_str().unwrap()]).ended(0, "");
+    home.write(&note, &written);
+    let said = client.after("Edit", "e", &input, &answer);
+    assert!(context(&said).contains("+by another"), "{said}");
+    assert!(!context(&said).contains("name") && !context(&said).contains("deep"), "{said}");
+    assert_eq!(home.text(&note), written.replace("# N\n", "# N\n\nby another\n"));
+}
