@@ -3,13 +3,16 @@
 
 use ccpar_core::registry::Release;
 use ccpar_core::shared_file::{Stood, Wrote};
-use ccpar_core::{Base, Outcome, Settled, SharedFile};
+use ccpar_core::{Base, Outcome, Settled, SharedFile, Version};
 
 use super::edit::Edit;
 use super::payload::{Input, Response};
 use super::reply::Reply;
 use super::{Call, Named, patch, words};
 use crate::exit::Failure;
+
+/// How many versions back it is looked whether there was a file.
+const VERSIONS: usize = 64;
 
 pub(super) fn run(call: &Call, files: &[Named], reply: &mut Reply) -> Result<(), Failure> {
     let done = files.iter().try_for_each(|named| {
@@ -75,13 +78,14 @@ fn wrote(
         file.settle_own()?;
         return Ok(());
     };
-    let over = match (&written.original, written.is_new) {
-        (Some(original), _) => Stood::Text(original.as_bytes()),
-        (None, true) => Stood::Absent,
-        (None, false) => Stood::Unknown,
+    let over = match &written.original {
+        Some(original) => Stood::Text(original.as_bytes()),
+        None if written.is_new => Stood::Absent,
+        None => Stood::Unknown,
     };
-    let base = match (&written.edit, &written.original) {
-        (Some(_), Some(original)) => Base::Text(original.as_bytes().to_vec()),
+    let base = match (&written.made, &written.original) {
+        (Made::Edit(_) | Made::Cell, Some(original)) => Base::Text(original.as_bytes().to_vec()),
+        (Made::Edit(_), None) if written.is_new => Base::Version(Version::ABSENT),
         _ => Base::Seen,
     };
     let text = written.text.as_bytes();
@@ -95,10 +99,11 @@ fn wrote(
 /// Who wrote a whole text knows it; who edited knows what was seen before with the
 /// edit, and nothing if that was nothing.
 fn note_seen(written: &Written, file: &SharedFile<'_>) -> Result<(), Failure> {
-    let known = match (&written.edit, file.seen()?) {
-        (None, _) => Some(written.text.clone()),
-        (Some(_), None) => None,
-        (Some(edit), Some(seen)) => {
+    let known = match (&written.made, file.seen()?) {
+        (Made::Whole, _) => Some(written.text.clone()),
+        (Made::Edit(edit), _) if edit.makes_a_file() => Some(written.text.clone()),
+        (Made::Edit(_), None) | (Made::Cell, _) => None,
+        (Made::Edit(edit), Some(seen)) => {
             // A content that is kept no more is no base either.
             let before = file.version(seen).ok().and_then(|text| String::from_utf8(text).ok());
             before.and_then(|before| edit.apply(&before))
@@ -115,7 +120,15 @@ struct Written {
     text: String,
     original: Option<String>,
     is_new: bool,
-    edit: Option<Edit>,
+    made: Made,
+}
+
+/// What of a text its author made, and so knows.
+enum Made {
+    Whole,
+    Edit(Edit),
+    /// One cell of a notebook.
+    Cell,
 }
 
 impl Written {
@@ -125,18 +138,18 @@ impl Written {
         response: Response,
         file: &SharedFile<'_>,
     ) -> Result<Option<Written>, Failure> {
-        let is_new = response.kind.as_deref() == Some("create");
-        let original = response.original_file.clone();
+        let mut is_new = response.kind.as_deref() == Some("create");
+        let mut original = response.original_file.clone();
         if tool == "NotebookEdit" {
             let text = response.updated_file;
-            return Ok(text.map(|text| Written { text, original, is_new, edit: None }));
+            return Ok(text.map(|text| Written { text, original, is_new, made: Made::Cell }));
         }
         if tool == "Write" {
             let text = response.content.or(input.content);
-            return Ok(text.map(|text| Written { text, original, is_new, edit: None }));
+            return Ok(text.map(|text| Written { text, original, is_new, made: Made::Whole }));
         }
         let Some(edit) = Edit::new(input, &response) else { return Ok(None) };
-        let before = original.as_deref().unwrap_or_default();
+        let before = response.original_file.as_deref().unwrap_or_default();
         let asked = edit.apply(before);
         let patched = patch::apply(&response.structured_patch.unwrap_or_default(), before);
         let now = || -> Result<String, Failure> {
@@ -152,6 +165,19 @@ impl Written {
             // It knew better what to replace: then what stands there is what it made.
             (None, None) => now()?,
         };
-        Ok(Some(Written { text, is_new: original.is_none(), original, edit: Some(edit) }))
+        if edit.makes_a_file() && before.is_empty() {
+            // It says that a new one was empty.
+            is_new = !was_blank(file)?;
+            original = original.filter(|_| !is_new);
+        }
+        Ok(Some(Written { text, is_new, original, made: Made::Edit(edit) }))
     }
+}
+
+/// Whether a file stood there without a text, when that was last so.
+fn was_blank(file: &SharedFile<'_>) -> Result<bool, Failure> {
+    let blank = Version::of(b"");
+    let recent = file.history()?.recent(VERSIONS)?;
+    let mut without = recent.iter().map(|record| record.version);
+    Ok(without.find(|version| version.is_absent() || *version == blank) == Some(blank))
 }

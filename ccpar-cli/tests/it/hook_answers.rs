@@ -102,3 +102,48 @@ fn what_the_client_writes_beyond_what_it_was_asked_for_is_its_own() {
     assert!(!context(&said).contains("name") && !context(&said).contains("deep"), "{said}");
     assert_eq!(home.text(&note), written.replace("# N\n", "# N\n\nby another\n"));
 }
+
+#[test]
+fn an_edit_says_whether_there_was_a_file_only_if_it_made_one() {
+    let (home, memory) = home();
+    let client = Client::new(&home, "s1");
+    let own = |how: &str, session: &str| (how.to_owned(), session.to_owned());
+    // Of a new one the client says that it was empty.
+    let note = format!("{memory}/new.md");
+    let input =
+        json!({"file_path": home.path(&note), "old_string": "", "new_string": "# New\n\nmine\n"});
+    assert_eq!(client.before("Edit", "e", &input), Value::Null);
+    home.write(&note, "# New\n\nmine\n");
+    let mut answer = edited(&input, "", "# New\n\nmine\n");
+    assert_eq!(client.after("Edit", "e", &input, &answer), Value::Null);
+    assert_eq!(log(&home, &note), [own("hook", "s1")]);
+    // Who made it knows it.
+    assert_eq!(client.write(&note, "# New\n\nother\n").0, Value::Null);
+    // Of a large one it says nothing.
+    let input = json!({
+        "file_path": home.path(&note), "old_string": "other", "new_string": "mine",
+    });
+    answer = edited(&input, "", "");
+    answer["originalFile"] = Value::Null;
+    assert_eq!(client.before("Edit", "e", &input), Value::Null);
+    home.write(&note, "# New\n\nmine\n");
+    assert_eq!(client.after("Edit", "e", &input, &answer), Value::Null);
+    let all = [own("hook", "s1"), own("hook", "s1"), own("hook", "s1")];
+    assert_eq!(log(&home, &note), all);
+}
+
+#[test]
+fn a_cell_says_nothing_of_the_rest_of_its_notebook() {
+    let (home, _) = home();
+    let client = Client::new(&home, "s1");
+    let book = ".claude/skills/x/a.ipynb";
+    let text = |cell: &str| format!("{{\"cells\": [\"{cell}\", \"b\"]}}\n");
+    home.write(book, text("a"));
+    let input = json!({"notebook_path": home.path(book), "new_source": "c"});
+    assert_eq!(client.before("NotebookEdit", "n", &input), Value::Null);
+    home.write(book, text("c"));
+    let answer = json!({"original_file": text("a"), "updated_file": text("c")});
+    assert_eq!(client.after("NotebookEdit", "n", &input, &answer), Value::Null);
+    let said = client.write(book, "{}\n").0;
+    assert_eq!(said["hookSpecificOutput"]["permissionDecision"], "deny", "{said}");
+}
