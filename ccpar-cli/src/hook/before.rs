@@ -74,10 +74,16 @@ fn claim(call: &Call, files: &[Named], reply: &mut Reply) -> Result<(), Failure>
 
 /// Why a whole text is not to be written by who has not read what it replaces.
 fn unread(call: &Call, file: &SharedFile<'_>, now: &[u8]) -> Result<Option<String>, Failure> {
-    if call.payload.input().content.is_some_and(|text| text.as_bytes() == now) {
+    let parsed = file.history()?.records()?;
+    // What it made by commands it knows, as long as nobody else wrote.
+    let is_own = |record: &Record| record.session == call.harness.author().session;
+    let last = parsed.effective().next_back();
+    if (last.is_some() && parsed.effective().all(is_own))
+        || call.payload.input().content.is_some_and(|text| text.as_bytes() == now)
+    {
         return Ok(None);
     }
-    let by = file.history()?.recent(1)?.first().map_or_else(String::new, |record: &Record| {
+    let by = last.map_or_else(String::new, |record| {
         let who = report::who(record).unwrap_or_else(|| "an unknown writer".to_owned());
         format!(", last written by {who} at {}", output::time(record.time))
     });

@@ -133,6 +133,24 @@ fn an_edit_says_whether_there_was_a_file_only_if_it_made_one() {
 }
 
 #[test]
+fn who_made_a_file_by_a_command_may_replace_it_until_another_wrote() {
+    let (home, memory) = home();
+    let note = format!("{memory}/new.md");
+    let client = Client::new(&home, "s1");
+    let input = json!({"command": format!("cat > {} <<E", home.path(&note).display())});
+    assert_eq!(client.before("Bash", "b", &input), Value::Null);
+    home.write(&note, "# New\n\nmine\n");
+    assert_eq!(client.after("Bash", "b", &input, &json!({"stdout": ""})), Value::Null);
+    let mut write = client.input_of(&note);
+    write["content"] = "# New\n\nother\n".into();
+    assert_eq!(client.before("Write", "w", &write), Value::Null);
+    client.tell("Stop", &json!({}));
+    home.write(&note, "# New\n\nmine\nby another\n");
+    let said = client.before("Write", "w", &write);
+    assert_eq!(said["hookSpecificOutput"]["permissionDecision"], "deny", "{said}");
+}
+
+#[test]
 fn a_cell_says_nothing_of_the_rest_of_its_notebook() {
     let (home, _) = home();
     let client = Client::new(&home, "s1");
