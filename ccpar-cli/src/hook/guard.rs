@@ -5,6 +5,7 @@
 //! settings say that this one's is; and a repository's `.claude/settings.local.json`.
 //! `guard.also` and `guard.not` in `<root>/config.json` add and take away by pattern.
 
+use std::cell::OnceCell;
 use std::env;
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
@@ -21,7 +22,8 @@ use crate::output;
 /// What a guarded file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A note of a project's memory, or of an agent's.
+    /// A note of this project's memory, or of an agent's: the client writes it
+    /// unasked.
     Memory,
     /// Settings, which may hold secrets.
     Settings,
@@ -50,6 +52,7 @@ pub(super) struct Guard {
     cwd: PathBuf,
     /// The client's folder as it is named, and as it really is called.
     config: Vec<PathBuf>,
+    memories: OnceCell<Vec<PathBuf>>,
     also: Vec<Pattern>,
     not: Vec<Pattern>,
 }
@@ -58,12 +61,10 @@ impl Guard {
     pub(super) fn new(payload: &Payload, config: &Config) -> Guard {
         let variable = |name: &str| env::var_os(name);
         let named = Client::new(&variable).map(|client| client.config().to_owned()).ok();
-        let real = named.as_ref().and_then(|named| named.canonicalize().ok());
-        let mut folders: Vec<PathBuf> = named.into_iter().chain(real).collect();
-        folders.dedup();
         Guard {
             cwd: payload.cwd.clone(),
-            config: folders,
+            config: both_names(named),
+            memories: OnceCell::new(),
             also: read(&config.guard.also),
             not: read(&config.guard.not),
         }
@@ -103,13 +104,16 @@ impl Guard {
     }
 
     fn kind(&self, path: &Path) -> Option<Kind> {
+        if self.memories().iter().any(|memory| path.starts_with(memory)) {
+            return Some(Kind::Memory);
+        }
         for config in &self.config {
             let Ok(rest) = path.strip_prefix(config) else { continue };
             let names: Vec<&OsStr> = rest.iter().collect();
             let first = names.first().and_then(|name| name.to_str()).unwrap_or_default();
             let is_file = names.len() == 1 && FILES.contains(&first);
             return match first {
-                "projects" if names.len() > 3 && names[2] == "memory" => Some(Kind::Memory),
+                "projects" if names.len() > 3 && names[2] == "memory" => Some(Kind::Other),
                 "agent-memory" => Some(Kind::Memory),
                 _ if is_file && first != "CLAUDE.md" => Some(Kind::Settings),
                 _ if is_file || FOLDERS.contains(&first) => Some(Kind::Other),
@@ -119,16 +123,21 @@ impl Guard {
         if path.ends_with(PathBuf::from_iter(LOCAL)) {
             return Some(Kind::Settings);
         }
-        if self.memory().is_some_and(|memory| path.starts_with(memory)) {
-            return Some(Kind::Memory);
-        }
         matches(&self.also, path).then_some(Kind::Other)
     }
 
     /// The memory of the project, wherever that is.
-    pub(super) fn memory(&self) -> Option<PathBuf> {
-        let variable = |name: &str| env::var_os(name);
-        Client::new(&variable).ok()?.memory(&self.cwd).ok()
+    pub(super) fn memory(&self) -> Option<&Path> {
+        self.memories().first().map(PathBuf::as_path)
+    }
+
+    /// It as it is named, and as it really is called.
+    fn memories(&self) -> &[PathBuf] {
+        self.memories.get_or_init(|| {
+            let variable = |name: &str| env::var_os(name);
+            let client = Client::new(&variable).ok();
+            both_names(client.and_then(|client| client.memory(&self.cwd).ok()))
+        })
     }
 
     /// The client's folder.
@@ -143,6 +152,14 @@ impl Guard {
             || folder.file_name().is_some_and(|name| name == LOCAL[0])
             || self.kind(&folder.join("x")).is_some()
     }
+}
+
+/// A folder as it is named, and as it really is called.
+fn both_names(named: Option<PathBuf>) -> Vec<PathBuf> {
+    let real = named.as_ref().and_then(|named| named.canonicalize().ok());
+    let mut folders: Vec<PathBuf> = named.into_iter().chain(real).collect();
+    folders.dedup();
+    folders
 }
 
 /// Patterns of the config. One that is none is said, and stops nobody.

@@ -19,6 +19,9 @@ use crate::output;
 const STALE: [&str; 2] =
     ["File has been modified since read", "File content has changed since it was last read"];
 
+/// How a session may be set where it writes notes unasked.
+const UNASKED: [&str; 3] = ["default", "acceptEdits", "bypassPermissions"];
+
 pub(super) fn run(call: &Call, reply: &mut Reply) -> Result<(), Failure> {
     call.harness.registry().release(Release::Calls)?;
     for tool in call.payload.calls() {
@@ -33,8 +36,8 @@ pub(super) fn run(call: &Call, reply: &mut Reply) -> Result<(), Failure> {
         let file = call.harness.file(&named.path);
         // What was not seen whole is no base.
         let Some(seen) = file.seen()? else { continue };
-        let planning = call.payload.permission_mode.as_deref() == Some("plan");
-        if named.kind == Kind::Memory && !planning {
+        let mode = call.payload.permission_mode.as_deref().unwrap_or_default();
+        if named.kind == Kind::Memory && UNASKED.contains(&mode) {
             write(call, &named, &file, &content, reply)?;
         } else {
             offer(call, &file, seen, &content, reply)?;

@@ -89,7 +89,7 @@ fn since_last_time(call: &Call, reply: &mut Reply) -> Result<(), Failure> {
     let before = last_told(call);
     note_told(call);
     let (Some(memory), Some(before)) = (call.guard.memory(), before) else { return Ok(()) };
-    let (targets, _) = call.harness.targets(Some(&memory))?;
+    let (targets, _) = call.harness.targets(Some(memory))?;
     let mut told = Vec::new();
     for target in targets {
         let file = call.harness.file(&target);
@@ -103,7 +103,7 @@ fn since_last_time(call: &Call, reply: &mut Reply) -> Result<(), Failure> {
             new.iter().filter_map(|record| record.lines.as_ref().map(of)).sum::<usize>()
         };
         let by = report::who(last).unwrap_or_else(|| report::OUTSIDE.to_owned());
-        let name = target.strip_prefix(&memory).unwrap_or(&target);
+        let name = target.strip_prefix(memory).unwrap_or(&target);
         told.push(format!(
             "- {}: +{} -{} lines, last by {by} at {}",
             output::path(name),
@@ -118,7 +118,7 @@ fn since_last_time(call: &Call, reply: &mut Reply) -> Result<(), Failure> {
         let more = if more > 0 { format!("\n… and {more} more") } else { String::new() };
         reply.tell_model(format!(
             "since this branch last worked, these notes in `{}` changed:\n{}{more}",
-            output::path(&memory),
+            output::path(memory),
             told.join("\n")
         ));
     }
@@ -160,7 +160,7 @@ fn watched(call: &Call) -> Vec<String> {
         paths.push(main.join(".claude").join("settings.local.json"));
     }
     if let Some(memory) = call.guard.memory() {
-        let notes = list(&memory);
+        let notes = list(memory);
         let index = memory.join("MEMORY.md");
         if !notes.contains(&index) {
             paths.push(index);

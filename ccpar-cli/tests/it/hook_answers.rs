@@ -165,3 +165,34 @@ fn a_cell_says_nothing_of_the_rest_of_its_notebook() {
     let said = client.write(book, "{}\n").0;
     assert_eq!(said["hookSpecificOutput"]["permissionDecision"], "deny", "{said}");
 }
+
+#[test]
+fn only_what_the_client_would_write_unasked_is_written_for_it() {
+    let (home, memory) = home();
+    let client = Client::new(&home, "s1");
+    home.sh("mkdir -p .claude/projects/-other/memory .claude/agent-memory/a").ended(0, "");
+    for (folder, mode, is_written) in [
+        (&memory[..], "default", true),
+        (&memory[..], "acceptEdits", true),
+        (&memory[..], "dontAsk", false),
+        (&memory[..], "plan", false),
+        (".claude/agent-memory/a", "default", true),
+        (".claude/projects/-other/memory", "default", false),
+        (".claude/projects/-other/memory", "bypassPermissions", false),
+    ] {
+        let note = format!("{folder}/{mode}.md");
+        home.write(&note, "# One\n");
+        client.read(&note);
+        home.write(&note, "# One\n\n## B\n\nb\n");
+        let mut input = client.input_of(&note);
+        input["content"] = "# One\n\n## Mine\n\nmine\n".into();
+        let call = json!({
+            "tool_name": "Write", "tool_input": input,
+            "tool_response": "File has been modified since read",
+        });
+        let said =
+            client.tell("PostToolBatch", &json!({"permission_mode": mode, "tool_calls": [call]}));
+        assert_eq!(home.text(&note).contains("mine"), is_written, "{folder} {mode}: {said}");
+        assert_eq!(context(&said).contains("is in `"), !is_written, "{said}");
+    }
+}
