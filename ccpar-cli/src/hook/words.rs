@@ -1,6 +1,6 @@
 //! What is told of others' work: to the model what it needs to go on, to the person
-//! in a line. Of settings only the names of keys are told: no secret goes into a
-//! context.
+//! in a line. Lines are told of notes alone, and of settings the names of keys: no
+//! secret goes into a context.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -90,9 +90,12 @@ impl Change {
         let lines = || hunks.iter().flat_map(|hunk| &hunk.lines);
         let count = |wanted| lines().filter(|(sign, _)| *sign == wanted).count();
         let (added, removed) = (count(Sign::Added), count(Sign::Removed));
-        let is_json = named.path.extension().is_some_and(|extension| extension == "json");
-        let text = if named.kind == Kind::Settings || is_json {
+        let extension = named.path.extension().and_then(|extension| extension.to_str());
+        let extension = extension.unwrap_or_default().to_ascii_lowercase();
+        let text = if named.kind == Kind::Settings || extension == "json" {
             keys(old, new)
+        } else if !["md", "markdown"].contains(&&*extension) {
+            format!("{} more and {removed} less", output::count(added, "line"))
         } else {
             let sign = |sign| match sign {
                 Sign::Added => '+',

@@ -71,3 +71,18 @@ fn a_change_from_outside_is_recorded_and_its_loss_named() {
     let unguarded = json!({"file_path": home.path("repo/x"), "event": "change"});
     assert_eq!(client.tell("FileChanged", &unguarded), Value::Null);
 }
+
+#[test]
+fn only_of_notes_lines_are_told() {
+    let (home, _) = home();
+    let (one, two) = (Client::new(&home, "s1"), Client::new(&home, "s2"));
+    for name in [".env", "a.toml", "a.ipynb", "run.sh", "a.json"] {
+        let file = format!(".claude/skills/x/{name}");
+        home.write(&file, "# x\nTOKEN=none\n");
+        one.read(&file);
+        two.edit(&file, "TOKEN=none", "TOKEN=sk-secret", || {});
+        let said = one.tell("UserPromptSubmit", &json!({"prompt": "go"}));
+        assert!(context(&said).contains(name), "{said}");
+        assert!(!said.to_string().contains("TOKEN"), "{said}");
+    }
+}
