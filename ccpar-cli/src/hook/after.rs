@@ -18,7 +18,7 @@ pub(super) fn run(call: &Call, files: &[Named], reply: &mut Reply) -> Result<(),
     let done = files.iter().try_for_each(|named| {
         let file = call.harness.file(&named.path);
         match call.payload.tool_name.as_str() {
-            "Read" => has_read(call, &file),
+            "Read" => has_read(call, named, &file, reply),
             "Bash" => ran(call, named, &file, reply),
             _ => wrote(call, named, &file, reply),
         }
@@ -38,9 +38,18 @@ pub(super) fn failed(call: &Call, files: &[Named], reply: &mut Reply) -> Result<
     Ok(())
 }
 
-fn has_read(call: &Call, file: &SharedFile<'_>) -> Result<(), Failure> {
+fn has_read(
+    call: &Call,
+    named: &Named,
+    file: &SharedFile<'_>,
+    reply: &mut Reply,
+) -> Result<(), Failure> {
     // What was read in part is no base for a whole text.
     if let Some(read) = call.payload.response().file.filter(super::payload::ReadFile::is_whole) {
+        // With that it has a history, by which later changes are told.
+        if let Settled::Outside(record) = file.settle()? {
+            words::outside(&named.path, &record, reply);
+        }
         file.mark_seen(&file.shown(read.content.as_bytes())?)?;
     }
     Ok(())

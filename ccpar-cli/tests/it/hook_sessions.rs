@@ -86,3 +86,16 @@ fn only_of_notes_lines_are_told() {
         assert!(!said.to_string().contains("TOKEN"), "{said}");
     }
 }
+
+#[test]
+fn a_change_of_what_was_only_read_is_recorded_and_told() {
+    let (home, memory) = home();
+    let index = format!("{memory}/MEMORY.md");
+    let client = Client::new(&home, "s1");
+    client.read(&index);
+    home.write(&index, format!("{INDEX}- by another\n"));
+    let said = client.tell("UserPromptSubmit", &json!({"prompt": "go"}));
+    assert!(context(&said).contains("+- by another"), "{said}");
+    let log = home.ccpar(&["log", home.path(&index).to_str().unwrap(), "--json"]).quiet();
+    assert_eq!(log.lines().count(), 2, "{log}");
+}
