@@ -50,11 +50,8 @@ pub(super) fn run(call: &Call, files: &[Named], reply: &mut Reply) -> Result<(),
 fn claim(call: &Call, files: &[Named], reply: &mut Reply) -> Result<(), Failure> {
     let paths: Vec<PathBuf> = files.iter().map(|named| named.path.clone()).collect();
     let tool = &call.payload.tool_name;
-    let ttl = if tool == "Bash" {
-        call.payload.input().timeout.map_or(COMMAND, Duration::from_millis)
-    } else {
-        FILE_TOOL
-    };
+    let ttl =
+        if tool == "Bash" { call.payload.input().timeout.unwrap_or(COMMAND) } else { FILE_TOOL };
     let terms = Terms {
         ttl,
         reason: Some(tool.clone()),

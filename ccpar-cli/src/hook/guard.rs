@@ -15,7 +15,7 @@ use glob::{MatchOptions, Pattern};
 
 use super::Named;
 use super::command;
-use super::payload::Payload;
+use super::payload::{Input, Payload};
 use crate::config::{Config, UnreadWrite};
 use crate::output;
 
@@ -46,6 +46,9 @@ pub(crate) fn patterns() -> Vec<String> {
     files.chain(folders).chain(others.map(str::to_owned)).collect()
 }
 
+/// The tools whose calls are about files.
+const TOOLS: [&str; 5] = ["Edit", "Write", "Read", "NotebookEdit", "Bash"];
+
 /// Tells which files are guarded.
 #[derive(Debug)]
 pub(super) struct Guard {
@@ -71,9 +74,8 @@ impl Guard {
     }
 
     /// The guarded files that a call of a tool is about.
-    pub(super) fn files_of(&self, payload: &Payload) -> Vec<Named> {
-        let input = payload.input();
-        let paths = match payload.tool_name.as_str() {
+    pub(super) fn files_of(&self, tool: &str, input: Input) -> Vec<Named> {
+        let paths = match tool {
             "Edit" | "Write" | "Read" => input.file_path.into_iter().collect(),
             "NotebookEdit" => input.notebook_path.into_iter().collect(),
             "Bash" => {
@@ -160,6 +162,11 @@ fn both_names(named: Option<PathBuf>) -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = named.into_iter().chain(real).collect();
     folders.dedup();
     folders
+}
+
+/// Whether a tool's calls may be about guarded files.
+pub(super) fn knows(tool: &str) -> bool {
+    TOOLS.contains(&tool)
 }
 
 /// Patterns of the config. One that is none is said, and stops nobody.

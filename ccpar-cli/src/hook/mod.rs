@@ -21,6 +21,7 @@ mod after;
 mod before;
 mod command;
 mod edit;
+mod fields;
 mod guard;
 mod log;
 mod patch;
@@ -98,16 +99,26 @@ fn fail_open(problem: &str, event: &str) {
 
 fn act(payload: Payload, reply: &mut Reply) -> Result<(), Failure> {
     let Some(event) = Event::of(&payload) else { return Ok(()) };
+    let is_call = matches!(event, Event::Before | Event::After | Event::Failed);
+    if is_call && !guard::knows(&payload.tool_name) {
+        return Ok(());
+    }
     let config = Config::of_environment();
     let guard = Guard::new(&payload, &config);
-    // Most calls are about files that nobody guards: they cost next to nothing.
-    let files = match event {
-        Event::Before | Event::After | Event::Failed => match guard.files_of(&payload) {
-            files if files.is_empty() => return Ok(()),
-            files => files,
-        },
-        _ => Vec::new(),
-    };
+    let mut files = Vec::new();
+    if is_call {
+        let input = payload.input();
+        for problem in input.problems.iter().filter(|_| event == Event::Before) {
+            let problem = format!("of this call of {}, {problem}", payload.tool_name);
+            log::write(&payload.hook_event_name, &problem);
+            reply.tell_person(format!("{problem}; it may go ahead unguarded"));
+        }
+        files = guard.files_of(&payload.tool_name, input);
+        // Most calls are about files that nobody guards: they cost next to nothing.
+        if files.is_empty() {
+            return Ok(());
+        }
+    }
     let call = Call::new(payload, guard, config)?;
     match event {
         Event::Before => before::run(&call, &files, reply),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::client::{Client, INDEX, answer, context, edited, home, person, written};
-use crate::support::Home;
+use crate::support::{Home, run};
 
 /// How the versions of a file were written, and in which session, newest first.
 fn log(home: &Home, file: &str) -> Vec<(String, String)> {
@@ -195,4 +195,32 @@ fn only_what_the_client_would_write_unasked_is_written_for_it() {
         assert_eq!(home.text(&note).contains("mine"), is_written, "{folder} {mode}: {said}");
         assert_eq!(context(&said).contains("is in `"), !is_written, "{said}");
     }
+}
+
+#[test]
+fn one_field_that_cannot_be_read_unguards_no_call_and_is_told() {
+    let (home, memory) = home();
+    let index = format!("{memory}/MEMORY.md");
+    let client = Client::new(&home, "s1");
+    let path = home.path(&index);
+    let cut = |tool: &str, input: Value| {
+        let more = json!({"tool_name": tool, "tool_use_id": "1", "tool_input": input});
+        let input = client.input("PreToolUse", &more).replace("CUT", "\\ud83d");
+        answer(&run(&mut client.command(), input.as_bytes()))
+    };
+    for (tool, input) in [
+        ("Bash", json!({"command": format!("date > {}", path.display()), "timeout": 5000.5})),
+        ("Edit", json!({"file_path": path, "old_string": "a CUT", "new_string": "CUT\\ud83d"})),
+        ("Edit", json!({"file_path": path, "replace_all": "of course"})),
+    ] {
+        let said = cut(tool, input.clone());
+        let is_told = input["replace_all"] == "of course";
+        assert_eq!(person(&said).contains("`replace_all`"), is_told, "{said}");
+        assert_eq!(client.claims().len(), 1, "{input}");
+        client.tell("Stop", &json!({}));
+    }
+    let said = client.before("Edit", "5", &json!({"file_path": [1]}));
+    assert!(person(&said).contains("`file_path`"), "{said}");
+    assert!(home.text(".claude/ccpar/hooks.log").contains("file_path"));
+    assert!(said["hookSpecificOutput"].is_null(), "{said}");
 }

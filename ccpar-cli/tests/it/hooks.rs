@@ -21,7 +21,6 @@ fn what_nobody_guards_costs_nothing_and_leaves_nothing() {
     assert_eq!(client.before("Bash", "2", &json!({"command": "cargo test"})), Value::Null);
     assert_eq!(client.before("Bash", "3", &json!({"command": "ls ~/.claude/skills"})), Value::Null);
     assert_eq!(client.before("mcp__x__y", "4", &json!({"file_path": 7})), Value::Null);
-    assert_eq!(client.before("Edit", "5", &json!({"file_path": [1]})), Value::Null);
     assert_eq!(client.tell("NeverHeardOf", &json!({})), Value::Null);
     assert!(!root_exists(&home));
 }
