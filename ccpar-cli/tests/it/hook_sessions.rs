@@ -99,3 +99,19 @@ fn a_change_of_what_was_only_read_is_recorded_and_told() {
     let log = home.ccpar(&["log", home.path(&index).to_str().unwrap(), "--json"]).quiet();
     assert_eq!(log.lines().count(), 2, "{log}");
 }
+
+#[test]
+fn what_was_read_before_a_compaction_is_read_no_more() {
+    let (home, memory) = home();
+    let index = format!("{memory}/MEMORY.md");
+    let (one, two) = (Client::new(&home, "s1"), Client::new(&home, "s2"));
+    one.read(&index);
+    two.read(&index);
+    one.tell("SessionStart", &json!({"source": "compact"}));
+    let (said, _) = one.write(&index, "only this\n");
+    assert_eq!(said["hookSpecificOutput"]["permissionDecision"], "deny", "{said}");
+    one.read(&index);
+    assert_eq!(one.write(&index, &format!("{INDEX}- x\n")), (Value::Null, Value::Null));
+    // Nobody else's.
+    assert_eq!(two.write(&index, &format!("{INDEX}- y\n")).0, Value::Null);
+}
