@@ -65,7 +65,7 @@ fn ran(
     let Settled::Outside(record) = file.settle_own()? else { return Ok(()) };
     if record.lost.is_none() || record.maybe {
         words::outside(&named.path, &record, reply);
-        return Ok(());
+        return words::keep_up(call, file);
     }
     let before = file.look_only()?;
     let (_, commit) = file.heal()?;

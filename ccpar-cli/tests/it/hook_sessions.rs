@@ -115,3 +115,36 @@ fn what_was_read_before_a_compaction_is_read_no_more() {
     // Nobody else's.
     assert_eq!(two.write(&index, &format!("{INDEX}- y\n")).0, Value::Null);
 }
+
+#[test]
+fn what_a_session_did_itself_is_not_told_to_it() {
+    let (home, memory) = home();
+    let index = format!("{memory}/MEMORY.md");
+    let (one, two) = (Client::new(&home, "s1"), Client::new(&home, "s2"));
+    let prompt = || one.tell("UserPromptSubmit", &json!({"prompt": "go"}));
+    one.read(&index);
+    let said = one.edit(&index, "- [two]", "- [2]", || {
+        home.write(&index, format!("{INDEX}- by another\n"));
+        home.ccpar(&["log", home.path(&index).to_str().unwrap()]).ended(0, "");
+    });
+    assert!(context(&said).contains("+- by another"), "{said}");
+    one.edit(&index, "- [one]", "- [1]", || {});
+    assert_eq!(prompt(), Value::Null);
+    let bash = |command: &str, line: &str| {
+        let input = json!({"command": format!("{command} {}", home.path(&index).display())});
+        assert_eq!(one.before("Bash", "b", &input), Value::Null);
+        home.write(&index, home.text(&index) + line);
+        assert_eq!(one.after("Bash", "b", &input, &json!({"stdout": ""})), Value::Null);
+    };
+    bash("echo '- mine' >>", "- mine\n");
+    assert_eq!(prompt(), Value::Null);
+    // What another adds after that is told alone, unless both came at once.
+    one.edit(&index, "- mine", "- my own", || {});
+    two.edit(&index, "- [2]", "- [2b]", || {});
+    let said = prompt();
+    assert!(context(&said).contains("+- [2b]") && !context(&said).contains("own"), "{said}");
+    two.edit(&index, "- [2b]", "- [2c]", || {});
+    bash("date >>", "- now\n");
+    let said = prompt();
+    assert!(context(&said).contains("+- [2c]"), "{said}");
+}
