@@ -15,15 +15,17 @@ use crate::exit::Failure;
 const VERSIONS: usize = 64;
 
 pub(super) fn run(call: &Call, files: &[Named], reply: &mut Reply) -> Result<(), Failure> {
+    let writes = call.payload.writes();
     let done = files.iter().try_for_each(|named| {
         let file = call.harness.file(&named.path);
         match call.payload.tool_name.as_str() {
             "Read" => has_read(call, named, &file, reply),
-            "Bash" => ran(call, named, &file, reply),
+            "Bash" if writes => ran(call, named, &file, reply),
+            "Bash" => look(named, &file, reply),
             _ => wrote(call, named, &file, reply),
         }
     });
-    if call.payload.tool_name != "Read" {
+    if writes {
         call.harness.registry().release(Release::Call(call.payload.call()))?;
     }
     done
@@ -47,10 +49,16 @@ fn has_read(
     // What was read in part is no base for a whole text.
     if let Some(read) = call.payload.response().file.filter(super::payload::ReadFile::is_whole) {
         // With that it has a history, by which later changes are told.
-        if let Settled::Outside(record) = file.settle()? {
-            words::outside(&named.path, &record, reply);
-        }
+        look(named, file, reply)?;
         file.mark_seen(&file.shown(read.content.as_bytes())?)?;
+    }
+    Ok(())
+}
+
+/// Records what stands there.
+pub(super) fn look(named: &Named, file: &SharedFile<'_>, reply: &mut Reply) -> Result<(), Failure> {
+    if let Settled::Outside(record) = file.settle()? {
+        words::outside(&named.path, &record, reply);
     }
     Ok(())
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use ccpar_core::history::Record;
 use ccpar_core::registry::{Beat, Release, Terms};
-use ccpar_core::{Error, Settled, SharedFile};
+use ccpar_core::{Error, SharedFile};
 
 use super::reply::Reply;
-use super::{Call, Named, guard, words};
+use super::{Call, Named, after, guard};
 use crate::commands::report;
 use crate::exit::Failure;
 use crate::output;
@@ -22,12 +22,12 @@ const FILE_TOOL: Duration = Duration::from_secs(10);
 const COMMAND: Duration = Duration::from_secs(120);
 
 pub(super) fn run(call: &Call, files: &[Named], reply: &mut Reply) -> Result<(), Failure> {
-    claim(call, files, reply)?;
+    if call.payload.writes() {
+        claim(call, files, reply)?;
+    }
     for named in files {
         let file = call.harness.file(&named.path);
-        if let Settled::Outside(record) = file.settle()? {
-            words::outside(&named.path, &record, reply);
-        }
+        after::look(named, &file, reply)?;
         if call.payload.tool_name != "Write" || file.seen()?.is_some() {
             continue;
         }

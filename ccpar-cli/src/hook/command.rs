@@ -37,6 +37,33 @@ pub(super) fn files(command: &str, cwd: &Path, holds: impl Fn(&Path) -> bool) ->
     files
 }
 
+/// What writes files, or may run what does.
+const WRITERS: [&str; 24] = [
+    "tee", "mv", "cp", "rm", "ln", "dd", "touch", "truncate", "install", "rsync", "patch", "git",
+    "ed", "ex", "vim", "python", "perl", "node", "ruby", "sh", "bash", "zsh", "script", "ccpar",
+];
+
+/// Whether a command looks as if it wrote something.
+pub(super) fn writes(command: &str) -> bool {
+    let into_a_file = |part: &str| {
+        let part = part.trim_start_matches('|').trim_start();
+        let is_another = part.strip_prefix('&').is_some_and(|to| to.starts_with(NUMBER));
+        !part.is_empty() && !is_another && !part.starts_with("/dev/null")
+    };
+    let ends = |c: char| c.is_whitespace() || "'\"`;|&<>(){}".contains(c);
+    let words = || command.split(ends).filter(|word| !word.is_empty());
+    let in_place = || words().any(|word| word.starts_with("-i") || word == "--in-place");
+    let writes = |word: &str| {
+        let name = word.rsplit(['/', '\\']).next().unwrap_or(word);
+        let name = name.strip_suffix(".exe").unwrap_or(name);
+        let name = name.trim_end_matches(|c| NUMBER.contains(&c) || c == '.');
+        WRITERS.contains(&name) || (name == "sed" && in_place())
+    };
+    command.split('>').skip(1).any(into_a_file) || words().any(writes)
+}
+
+const NUMBER: [char; 10] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'];
+
 /// Whether a path looks like that of a file that is yet to be.
 fn is_new(path: &Path) -> bool {
     path.extension().is_some() && !path.exists() && path.parent().is_some_and(Path::is_dir)
@@ -73,6 +100,34 @@ fn replaced(text: &str, variable: &str, value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_write_is_told_from_what_only_reads() {
+        for command in [
+            "cat a",
+            "grep -i x a 2>&1",
+            "ls >/dev/null",
+            "sed s/a/b/ a",
+            "cargo test | tail",
+            "wc -l a 2> /dev/null",
+        ] {
+            assert!(!writes(command), "{command}");
+        }
+        for command in [
+            "echo x >a",
+            "echo x>>a",
+            "date &> a",
+            "date >| a",
+            "x | tee a",
+            "sed -i.bak s/a/b/ a",
+            "/usr/bin/python3.12 - <<E",
+            "bash -c 'mv a b'",
+            "(cp a b)",
+            "ccpar append a",
+        ] {
+            assert!(writes(command), "{command}");
+        }
+    }
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "the home of a user")]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::command;
 use super::fields::{Fields, read};
 use super::patch::Hunk;
 
@@ -189,6 +190,16 @@ impl Payload {
 
     pub(super) fn calls(&self) -> Vec<Tool> {
         read(&self.tool_calls).unwrap_or_default()
+    }
+
+    /// Whether this call of a tool may write: a command that seems to read alone
+    /// holds up nobody, and has written nothing.
+    pub(super) fn writes(&self) -> bool {
+        match self.tool_name.as_str() {
+            "Read" => false,
+            "Bash" => command::writes(&self.input().command.unwrap_or_default()),
+            _ => true,
+        }
     }
 
     /// The name of this call of a tool.

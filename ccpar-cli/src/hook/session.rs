@@ -7,11 +7,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use ccpar_core::history::Record;
 use ccpar_core::registry::{Beat, Listed, Release};
-use ccpar_core::{Author, Settled, checkout, layout};
+use ccpar_core::{Author, checkout, layout};
 
 use super::reply::Reply;
 use super::words::{self, Change};
-use super::{Call, Named};
+use super::{Call, Named, after};
 use crate::commands::report;
 use crate::exit::Failure;
 use crate::output;
@@ -238,10 +238,7 @@ pub(super) fn prompt(call: &Call, reply: &mut Reply) -> Result<(), Failure> {
 pub(super) fn changed(call: &Call, reply: &mut Reply) -> Result<(), Failure> {
     let named = call.payload.file_path.as_ref().and_then(|path| call.guard.named(path));
     let Some(named) = named else { return Ok(()) };
-    if let Settled::Outside(record) = call.harness.file(&named.path).settle()? {
-        words::outside(&named.path, &record, reply);
-    }
-    Ok(())
+    after::look(&named, &call.harness.file(&named.path), reply)
 }
 
 /// Nothing of this agent's is under way any more.

@@ -224,3 +224,25 @@ fn one_field_that_cannot_be_read_unguards_no_call_and_is_told() {
     assert!(home.text(".claude/ccpar/hooks.log").contains("file_path"));
     assert!(said["hookSpecificOutput"].is_null(), "{said}");
 }
+
+#[test]
+fn a_command_that_only_reads_holds_up_nobody_and_owns_nothing() {
+    let (home, memory) = home();
+    let index = format!("{memory}/MEMORY.md");
+    let (one, two) = (Client::new(&home, "s1"), Client::new(&home, "s2"));
+    let path = home.path(&index);
+    let input = json!({"command": format!("grep x {} 2>&1; cargo test", path.display())});
+    assert_eq!(one.before("Bash", "b", &input), Value::Null);
+    assert_eq!(one.claims(), []);
+    two.edit(&index, "- [two]", "- [2]", || {});
+    home.write(&index, INDEX.to_owned() + "- by nobody known\n");
+    one.after("Bash", "b", &input, &json!({"stdout": ""}));
+    let last = log(&home, &index).remove(0);
+    assert_eq!(last, ("outside".to_owned(), String::new()));
+    for command in ["date >>", "tee -a", "sed -i s/a/b/", "/bin/cp x", "python3 up.py", "sh x.sh"] {
+        let input = json!({"command": format!("{command} {}", path.display())});
+        one.before("Bash", "b", &input);
+        assert_eq!(one.claims().len(), 1, "{command}");
+        one.tell("Stop", &json!({}));
+    }
+}
