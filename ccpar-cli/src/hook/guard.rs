@@ -46,6 +46,9 @@ pub(crate) fn patterns() -> Vec<String> {
     files.chain(folders).chain(others.map(str::to_owned)).collect()
 }
 
+/// How many files of one call are looked at.
+const MOST: usize = 32;
+
 /// The tools whose calls are about files.
 const TOOLS: [&str; 5] = ["Edit", "Write", "Read", "NotebookEdit", "Bash"];
 
@@ -88,6 +91,7 @@ impl Guard {
             paths.into_iter().filter_map(|path| self.named(&self.cwd.join(path))).collect();
         named.sort_by(|a, b| a.path.cmp(&b.path));
         named.dedup();
+        named.truncate(MOST);
         named
     }
 

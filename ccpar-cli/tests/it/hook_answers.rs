@@ -246,3 +246,33 @@ fn a_command_that_only_reads_holds_up_nobody_and_owns_nothing() {
         one.tell("Stop", &json!({}));
     }
 }
+
+#[test]
+fn a_command_holds_what_it_names_with_blanks_by_patterns_and_variables_and_not_more_than_a_few() {
+    let (home, memory) = home();
+    let client = Client::new(&home, "s1");
+    home.sh("mkdir '.claude/skills/my skill'").ended(0, "");
+    home.write(".claude/skills/my skill/SKILL.md", "# My\n");
+    let folder = home.path(&memory);
+    let (skills, folder) = (home.path(".claude/skills"), folder.display());
+    let skills = skills.display();
+    for (command, claimed) in [
+        (format!("echo x >> '{skills}/my skill/SKILL.md'"), &["SKILL.md"][..]),
+        ("echo x >> ~/.claude/skills/my\\ skill/SKILL.md".to_owned(), &["SKILL.md"]),
+        (format!("D={folder}; echo x >> $D/MEMORY.md"), &["MEMORY.md"]),
+        (format!("sed -i s/a/b/ {folder}/*.md"), &["MEMORY.md"]),
+        (format!("cd {folder} && rm -f MEMORY.m?"), &["MEMORY.md"]),
+    ] {
+        assert_eq!(client.before("Bash", "b", &json!({"command": command})), Value::Null);
+        let claims: Vec<String> = client.claims().into_iter().map(|(_, file)| file).collect();
+        assert_eq!(claims, claimed, "{command}");
+        client.tell("Stop", &json!({}));
+    }
+    let many: Vec<String> =
+        (0..300).map(|n| format!("touch {skills}/x/rel{n}.md; ls {skills}")).collect();
+    let many = many.join("; ");
+    assert_eq!(client.before("Bash", "b", &json!({"command": many})), Value::Null);
+    let said = home.ccpar(&["sessions", "--claims", "--json"]).quiet();
+    let claim: Value = serde_json::from_str(said.lines().next().unwrap()).unwrap();
+    assert_eq!(claim["files"].as_array().unwrap().len(), 32);
+}
