@@ -59,6 +59,7 @@ pub(super) struct Guard {
     /// The client's folder as it is named, and as it really is called.
     config: Vec<PathBuf>,
     memories: OnceCell<Vec<PathBuf>>,
+    linked: OnceCell<Vec<(PathBuf, Kind)>>,
     also: Vec<Pattern>,
     not: Vec<Pattern>,
 }
@@ -71,6 +72,7 @@ impl Guard {
             cwd: payload.cwd.clone(),
             config: both_names(named),
             memories: OnceCell::new(),
+            linked: OnceCell::new(),
             also: read(&config.guard.also),
             not: read(&config.guard.not),
         }
@@ -99,9 +101,14 @@ impl Guard {
     pub(super) fn named(&self, path: &Path) -> Option<Named> {
         let path = plain(path);
         let kind = self.kind(&path).or_else(|| {
-            // It may lead there by another name.
-            let folder = path.parent()?.canonicalize().ok()?;
-            self.kind(&folder.join(path.file_name()?))
+            // It may lead there by another name, or a link may lead from there to it.
+            let real = path.parent()?.canonicalize().ok()?.join(path.file_name()?);
+            let last = if real.is_symlink() { real.canonicalize().ok()? } else { real.clone() };
+            let linked = || {
+                let mut linked = self.linked().iter();
+                linked.find(|(target, _)| last.starts_with(target)).map(|(_, kind)| *kind)
+            };
+            self.kind(&real).or_else(|| self.kind(&last)).or_else(linked)
         })?;
         if path.is_dir() || is_left_alone(&path) || matches(&self.not, &path) {
             return None;
@@ -130,6 +137,21 @@ impl Guard {
             return Some(Kind::Settings);
         }
         matches(&self.also, path).then_some(Kind::Other)
+    }
+
+    /// Where links that stand for guarded files and folders lead, one each, or one
+    /// for each skill.
+    fn linked(&self) -> &[(PathBuf, Kind)] {
+        self.linked.get_or_init(|| {
+            let Some(config) = self.config() else { return Vec::new() };
+            let skills = std::fs::read_dir(config.join("skills")).into_iter().flatten().flatten();
+            let is_link =
+                |entry: &std::fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_symlink());
+            let skills = skills.filter(is_link).map(|entry| entry.path());
+            let single = FILES.iter().chain(&FOLDERS).map(|name| config.join(name));
+            let links = single.filter(|path| path.is_symlink()).chain(skills);
+            links.filter_map(|link| Some((link.canonicalize().ok()?, self.kind(&link)?))).collect()
+        })
     }
 
     /// The memory of the project, wherever that is.

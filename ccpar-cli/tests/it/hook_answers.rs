@@ -276,3 +276,35 @@ fn a_command_holds_what_it_names_with_blanks_by_patterns_and_variables_and_not_m
     let claim: Value = serde_json::from_str(said.lines().next().unwrap()).unwrap();
     assert_eq!(claim["files"].as_array().unwrap().len(), 32);
 }
+
+#[test]
+fn a_file_is_guarded_by_every_name_that_leads_to_it() {
+    let (home, _) = home();
+    let client = Client::new(&home, "s1");
+    home.sh(
+        "mkdir -p dotfiles/one realmem && echo x > dotfiles/CLAUDE.md && \
+         ln -s ../dotfiles/CLAUDE.md .claude/CLAUDE.md && ln -s ../../dotfiles/one .claude/skills/ && \
+         ln -s .claude/skills/x/SKILL.md skill.md && ln -s realmem lnk && mkdir .claude/shared-mem",
+    )
+    .ended(0, "");
+    home.write(".claude/skills/x/SKILL.md", "# X\n");
+    let guards = |file: &str| {
+        assert_eq!(client.before("Edit", "1", &client.input_of(file)), Value::Null);
+        let claimed = !client.claims().is_empty();
+        client.tell("Stop", &json!({}));
+        claimed
+    };
+    assert!(guards("skill.md"));
+    assert!(guards("dotfiles/CLAUDE.md"));
+    assert!(guards("dotfiles/one/SKILL.md"));
+    assert!(!guards("dotfiles/other.md") && !guards("realmem/n.md"));
+    for (folder, note) in [
+        ("~/.claude/shared-mem", ".claude/shared-mem/n.md"),
+        ("~/lnk", "realmem/n.md"),
+        ("~/lnk", "lnk/n.md"),
+    ] {
+        let settings = json!({"autoMemoryDirectory": folder}).to_string();
+        home.write(".claude/settings.json", settings);
+        assert!(guards(note), "{folder} {note}");
+    }
+}
