@@ -20,9 +20,9 @@ pub(super) fn run(call: &Call, files: &[Named], reply: &mut Reply) -> Result<(),
         let file = call.harness.file(&named.path);
         match call.payload.tool_name.as_str() {
             "Read" => has_read(call, named, &file, reply),
-            "Bash" if writes => ran(call, named, &file, reply),
-            "Bash" => look(named, &file, reply),
-            _ => wrote(call, named, &file, reply),
+            "Bash" if !writes => look(named, &file, reply),
+            "Bash" => ran(call, named, &file, reply).and_then(|()| heal(call, named, &file, reply)),
+            _ => wrote(call, named, &file, reply).and_then(|()| heal(call, named, &file, reply)),
         }
     });
     if writes {
@@ -70,13 +70,31 @@ fn ran(
     file: &SharedFile<'_>,
     reply: &mut Reply,
 ) -> Result<(), Failure> {
-    let Settled::Outside(record) = file.settle_own()? else { return Ok(()) };
-    if record.lost.is_none() || record.maybe {
+    if let Settled::Outside(record) = file.settle_own()?
+        && (record.lost.is_none() || record.maybe)
+    {
         words::outside(&named.path, &record, reply);
-        return words::keep_up(call, file);
+        words::keep_up(call, file)?;
+    }
+    Ok(())
+}
+
+/// Puts back what stale writers swallowed, this one or others before, where nobody can
+/// have meant that.
+fn heal(
+    call: &Call,
+    named: &Named,
+    file: &SharedFile<'_>,
+    reply: &mut Reply,
+) -> Result<(), Failure> {
+    if file.losses()?.iter().all(|loss| loss.record.maybe || loss.problem.is_some()) {
+        return Ok(());
     }
     let before = file.look_only()?;
-    let (_, commit) = file.heal()?;
+    let (healed, commit) = file.heal()?;
+    if healed == 0 {
+        return Ok(());
+    }
     words::merged(call, named, file, &commit, before.content(), reply)
 }
 

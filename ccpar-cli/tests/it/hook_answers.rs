@@ -308,3 +308,21 @@ fn a_file_is_guarded_by_every_name_that_leads_to_it() {
         assert!(guards(note), "{folder} {note}");
     }
 }
+
+#[test]
+fn who_writes_next_heals_what_was_left_swallowed() {
+    let (home, memory) = home();
+    let index = format!("{memory}/MEMORY.md");
+    let (one, two) = (Client::new(&home, "s1"), Client::new(&home, "s2"));
+    two.edit(&index, "- [two]", "- [2]", || {});
+    two.edit(&index, "# Memory\n", "# Memory\n\nby two\n", || {});
+    // A stale command whose session was killed before it could tell.
+    home.write(&index, INDEX.replace("- [two]", "- [2]") + "- by command\n");
+    let said = home.ccpar(&["lost", home.path(&index).to_str().unwrap()]);
+    assert!(said.stdout.contains("by two"), "{said:?}");
+    let said = one.edit(&index, "- [one]", "- [1]", || {});
+    assert!(context(&said).contains("+by two"), "{said}");
+    let now = home.text(&index);
+    assert!(now.contains("by two") && now.contains("- [1]") && now.contains("command"), "{now}");
+    assert_eq!(home.ccpar(&["lost"]).stdout, "");
+}
