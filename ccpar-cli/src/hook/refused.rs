@@ -6,7 +6,6 @@
 //! the merge is put beside, for the model to write by itself.
 
 use ccpar_core::merge::{Merge, Rules};
-use ccpar_core::registry::Release;
 use ccpar_core::{CommitOptions, Error, SharedFile, Version, layout};
 
 use super::guard::Kind;
@@ -23,7 +22,7 @@ const STALE: [&str; 2] =
 const UNASKED: [&str; 3] = ["default", "acceptEdits", "bypassPermissions"];
 
 pub(super) fn run(call: &Call, reply: &mut Reply) -> Result<(), Failure> {
-    call.harness.registry().release(Release::Calls)?;
+    call.free()?;
     for tool in call.payload.calls() {
         let refused =
             tool.name == "Write" && STALE.iter().any(|stale| tool.answer().contains(stale));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ccpar_core::history::Record;
-use ccpar_core::registry::{Beat, Listed, Release};
+use ccpar_core::registry::{Beat, Listed};
 use ccpar_core::{Author, checkout, layout};
 
 use super::reply::Reply;
@@ -18,6 +18,9 @@ use crate::output;
 
 /// How many files, sessions and notes are named at most.
 const MOST: usize = 20;
+
+/// How many of them are named in one line.
+const FEW: usize = 5;
 
 /// How many files the client is asked to watch.
 const WATCHED: usize = 400;
@@ -197,9 +200,10 @@ fn list(folder: &Path) -> Vec<PathBuf> {
 pub(super) fn prompt(call: &Call, reply: &mut Reply) -> Result<(), Failure> {
     let beat = Beat { folder: Some(call.payload.cwd.clone()), ..Beat::default() };
     call.harness.registry().beat(&beat)?;
-    call.harness.registry().release(Release::Calls)?;
+    call.free()?;
     note_told(call);
     let told = call.as_agent(words::TOLD)?;
+    let mut changes = Vec::new();
     for (target, seen) in call.harness.seen()? {
         let Some(Named { path, kind }) = call.guard.named(&target) else { continue };
         let file = call.harness.file(&path);
@@ -222,14 +226,21 @@ pub(super) fn prompt(call: &Call, reply: &mut Reply) -> Result<(), Failure> {
         let change = Change::between(&named, &before, now.content());
         if !change.is_nothing() {
             let shown = output::path(&named.path);
-            reply
-                .tell_model(format!("`{shown}` was changed by others. It now has {}", change.text));
-            reply.tell_person(format!(
-                "`{shown}` was changed by others: +{} -{} lines",
-                change.added, change.removed
-            ));
+            let text = format!("`{shown}` was changed by others. It now has {}", change.text);
+            // The others are told next time.
+            if !changes.is_empty() && !reply.has_room(&text) {
+                break;
+            }
+            reply.tell_model(text);
+            changes.push(format!("`{shown}` +{} -{} lines", change.added, change.removed));
         }
         words::told(call, &file)?;
+    }
+    if !changes.is_empty() {
+        let more = changes.len().saturating_sub(FEW);
+        changes.truncate(FEW);
+        let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+        reply.tell_person(format!("changed by others: {}{more}", changes.join(", ")));
     }
     Ok(())
 }
@@ -239,12 +250,6 @@ pub(super) fn changed(call: &Call, reply: &mut Reply) -> Result<(), Failure> {
     let named = call.payload.file_path.as_ref().and_then(|path| call.guard.named(path));
     let Some(named) = named else { return Ok(()) };
     after::look(&named, &call.harness.file(&named.path), reply)
-}
-
-/// Nothing of this agent's is under way any more.
-pub(super) fn free(call: &Call) -> Result<(), Failure> {
-    call.harness.registry().release(Release::Calls)?;
-    Ok(())
 }
 
 pub(super) fn end(call: &Call) -> Result<(), Failure> {

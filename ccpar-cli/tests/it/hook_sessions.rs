@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::client::{Client, INDEX, context, home, person};
+use crate::client::{Client, INDEX, answer, context, home, person};
+use crate::support::run;
 
 #[test]
 fn a_session_is_told_of_its_siblings_and_of_what_changed_since_its_branch_was_last_here() {
@@ -147,4 +148,54 @@ fn what_a_session_did_itself_is_not_told_to_it() {
     bash("date >>", "- now\n");
     let said = prompt();
     assert!(context(&said).contains("+- [2c]"), "{said}");
+}
+
+#[test]
+fn of_many_changes_those_that_were_not_told_are_told_next_time() {
+    let (home, memory) = home();
+    let client = Client::new(&home, "s1");
+    let notes: Vec<String> = (0..40).map(|n| format!("{memory}/note-{n}.md")).collect();
+    let line = "x".repeat(500);
+    for note in &notes {
+        home.write(note, "# Note\n");
+        client.read(note);
+        home.write(note, format!("# Note\n{line}\n"));
+    }
+    let mut told = Vec::new();
+    for round in 0.. {
+        let said = client.tell("UserPromptSubmit", &json!({"prompt": "go"}));
+        if said.is_null() {
+            break;
+        }
+        assert!(round < 10 && !context(&said).contains("than the client takes"), "{said}");
+        assert!(person(&said).lines().count() == 1 && person(&said).len() < 2000, "{said}");
+        let is_told = |note: &&String| context(&said).contains(&format!("{note}` was changed"));
+        told.extend(notes.iter().filter(is_told));
+    }
+    told.sort_unstable();
+    told.dedup();
+    assert_eq!(told.len(), notes.len());
+}
+
+#[test]
+fn who_holds_nothing_leaves_nothing_and_what_fails_after_a_call_is_said_so() {
+    let (home, memory) = home();
+    let client = Client::new(&home, "s1");
+    for event in ["PostToolBatch", "Stop", "SubagentStop", "PermissionDenied"] {
+        assert_eq!(client.tell(event, &json!({})), Value::Null);
+        assert!(!home.path(".claude/ccpar").exists(), "{event}");
+    }
+    home.write("blocked", "");
+    let input = client.input_of(&format!("{memory}/MEMORY.md"));
+    let more = json!({"tool_name": "Edit", "tool_use_id": "1", "tool_input": input});
+    for (event, words) in
+        [("PreToolUse", "goes ahead unguarded"), ("PostToolUse", "may not have been recorded")]
+    {
+        let mut command = client.command();
+        command.env("CCPAR_ROOT", home.path("blocked"));
+        let ran = run(&mut command, client.input(event, &more).as_bytes());
+        assert!(person(&answer(&ran)).contains(words), "{ran:?}");
+    }
+    let help = home.ccpar(&["hook", "--help"]);
+    assert!(help.code == 0 && help.stdout.contains("stdin"), "{help:?}");
 }
