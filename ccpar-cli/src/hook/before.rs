@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use ccpar_core::history::Record;
 use ccpar_core::registry::{Beat, Release, Terms};
-use ccpar_core::{Error, Settled, SharedFile};
+use ccpar_core::{Error, SharedFile};
 
 use super::reply::Reply;
-use super::{Call, Named, guard, words};
+use super::{Call, Named, after, guard};
 use crate::commands::report;
 use crate::exit::Failure;
 use crate::output;
@@ -22,15 +22,22 @@ const FILE_TOOL: Duration = Duration::from_secs(10);
 const COMMAND: Duration = Duration::from_secs(120);
 
 pub(super) fn run(call: &Call, files: &[Named], reply: &mut Reply) -> Result<(), Failure> {
-    claim(call, files, reply)?;
+    if call.payload.writes() {
+        claim(call, files, reply)?;
+    }
     for named in files {
         let file = call.harness.file(&named.path);
-        if let Settled::Outside(record) = file.settle()? {
-            words::outside(&named.path, &record, reply);
+        after::look(named, &file, reply)?;
+        if call.payload.tool_name != "Write" || file.seen()?.is_some() {
+            continue;
         }
-        if call.payload.tool_name == "Write"
-            && guard::refuses_unread(&call.config)
-            && let Some(reason) = unread(call, &file)?
+        let now = file.look_only()?;
+        if now.content().trim_ascii().is_empty() {
+            // Whose text comes late, after that of another who saw nothing there
+            // either, has that as its base: the two are merged.
+            file.mark_seen(&file.look()?)?;
+        } else if guard::refuses_unread(&call.config)
+            && let Some(reason) = unread(call, &file, now.content())?
         {
             reply.refuse(reason);
             // No tool runs, so nothing comes after.
@@ -43,11 +50,8 @@ pub(super) fn run(call: &Call, files: &[Named], reply: &mut Reply) -> Result<(),
 fn claim(call: &Call, files: &[Named], reply: &mut Reply) -> Result<(), Failure> {
     let paths: Vec<PathBuf> = files.iter().map(|named| named.path.clone()).collect();
     let tool = &call.payload.tool_name;
-    let ttl = if tool == "Bash" {
-        call.payload.input().timeout.map_or(COMMAND, Duration::from_millis)
-    } else {
-        FILE_TOOL
-    };
+    let ttl =
+        if tool == "Bash" { call.payload.input().timeout.unwrap_or(COMMAND) } else { FILE_TOOL };
     let terms = Terms {
         ttl,
         reason: Some(tool.clone()),
@@ -66,18 +70,21 @@ fn claim(call: &Call, files: &[Named], reply: &mut Reply) -> Result<(), Failure>
 }
 
 /// Why a whole text is not to be written by who has not read what it replaces.
-fn unread(call: &Call, file: &SharedFile<'_>) -> Result<Option<String>, Failure> {
-    let now = file.look_only()?;
-    let text = call.payload.input().content.unwrap_or_default();
-    let is_new = now.content().trim_ascii().is_empty() || now.content() == text.as_bytes();
-    if is_new || file.seen()?.is_some() {
+fn unread(call: &Call, file: &SharedFile<'_>, now: &[u8]) -> Result<Option<String>, Failure> {
+    let parsed = file.history()?.records()?;
+    // What it made by commands it knows, as long as nobody else wrote.
+    let is_own = |record: &Record| record.session == call.harness.author().session;
+    let last = parsed.effective().next_back();
+    if (last.is_some() && parsed.effective().all(is_own))
+        || call.payload.input().content.is_some_and(|text| text.as_bytes() == now)
+    {
         return Ok(None);
     }
-    let by = file.history()?.recent(1)?.first().map_or_else(String::new, |record: &Record| {
+    let by = last.map_or_else(String::new, |record| {
         let who = report::who(record).unwrap_or_else(|| "an unknown writer".to_owned());
         format!(", last written by {who} at {}", output::time(record.time))
     });
-    let lines = now.content().split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
+    let lines = now.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
     Ok(Some(format!(
         "`{}` holds {}{by}, and this session has not read them all: this text would replace them. \
          Read the whole file, put what is to be kept into your text, and write it again; or change \

@@ -1,8 +1,9 @@
 //! Which files a shell command names.
 //!
-//! A command is not run to find that out, nor understood: whatever stands between
-//! blanks, quotes and the shell's own signs may be a path. So a script that makes a
-//! path up from parts names no file, and is caught after the fact, if at all.
+//! A command is not run to find that out, nor understood: whatever is a word of its
+//! own, or stands between signs inside one, as in a script, may be a path. So a script
+//! that makes a path up from parts names no file, and is caught after the fact, if at
+//! all.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -12,50 +13,168 @@ use super::guard::expanded;
 /// How many words of a command are looked at.
 const MOST: usize = 2000;
 
-/// The paths that a command names, in `cwd` or in a folder that it names too and
-/// that `holds` guarded files.
+/// How many variables that a command sets are known.
+const VARIABLES: usize = 8;
+
+/// How many files a pattern stands for at most.
+const ALIKE: usize = 32;
+
+/// The paths that a command names, in `cwd` or wherever it goes with `cd`. Patterns
+/// count in folders that `holds` guarded files.
 pub(super) fn files(command: &str, cwd: &Path, holds: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
-    let words = words(command);
-    let mut folders: Vec<PathBuf> = words
-        .iter()
-        .map(|word| cwd.join(word))
-        .filter(|path| path.is_dir() && holds(path))
-        .collect();
-    folders.push(cwd.to_owned());
+    let mut folder = cwd.to_owned();
     let mut files = Vec::new();
-    for word in words {
-        if Path::new(&word).is_absolute() {
-            files.push(PathBuf::from(word));
-        } else {
-            // Of these only what is there, or its folder.
-            let paths = folders.iter().map(|folder| folder.join(&word));
-            files.extend(paths.filter(|path| path.is_file() || is_new(path)));
+    let (mut program, mut before) = (String::new(), String::new());
+    for word in words(&with_values(command)).into_iter().take(MOST) {
+        if is_sign(&word) {
+            if !word.contains(['<', '>']) {
+                program.clear();
+            }
+            before = word;
+            continue;
         }
+        let path = folder.join(expanded(&word));
+        let is_written = before.contains('>') || WRITERS.contains(&name(&program));
+        if ["cd", "pushd"].contains(&&*program) && before == program && path.is_dir() {
+            folder = path;
+        } else if word.contains(['*', '?', '['])
+            && !word.contains(char::is_whitespace)
+            && !path.is_file()
+        {
+            files.extend(alike(&path, &holds));
+            before = word;
+            continue;
+        } else if Path::new(&expanded(&word)).is_absolute()
+            || path.is_file()
+            || (is_written && is_new(&path))
+        {
+            files.push(path);
+        }
+        let inside = |c: char| c.is_whitespace() || "'\"`;|&<>(){}[]=,:*?!#".contains(c);
+        for part in word.split(inside).filter(|part| *part != word && !part.is_empty()) {
+            let path = folder.join(expanded(part));
+            if path.is_file() || (Path::new(&expanded(part)).is_absolute() && is_new(&path)) {
+                files.push(path);
+            }
+        }
+        if program.is_empty() && !word.contains('=') {
+            program.clone_from(&word);
+        }
+        before = word;
     }
     files.sort_unstable();
     files.dedup();
     files
 }
 
+/// The files that a pattern stands for.
+fn alike(pattern: &Path, holds: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+    let is_plain = |part: &&std::ffi::OsStr| !part.to_string_lossy().contains(['*', '?', '[']);
+    let folder: PathBuf = pattern.iter().take_while(is_plain).collect();
+    let paths = pattern.to_str().filter(|_| holds(&folder)).and_then(|text| glob::glob(text).ok());
+    let files = paths.into_iter().flatten().flatten().filter(|path| path.is_file());
+    files.take(ALIKE).collect()
+}
+
+/// What writes files, or may run what does.
+const WRITERS: [&str; 24] = [
+    "tee", "mv", "cp", "rm", "ln", "dd", "touch", "truncate", "install", "rsync", "patch", "git",
+    "ed", "ex", "vim", "python", "perl", "node", "ruby", "sh", "bash", "zsh", "script", "ccpar",
+];
+
+/// Whether a command looks as if it wrote something.
+pub(super) fn writes(command: &str) -> bool {
+    let into_a_file = |part: &str| {
+        let part = part.trim_start_matches('|').trim_start();
+        let is_another = part.strip_prefix('&').is_some_and(|to| to.starts_with(NUMBER));
+        !part.is_empty() && !is_another && !part.starts_with("/dev/null")
+    };
+    let ends = |c: char| c.is_whitespace() || "'\"`;|&<>(){}".contains(c);
+    let words = || command.split(ends).filter(|word| !word.is_empty());
+    let in_place = || words().any(|word| word.starts_with("-i") || word == "--in-place");
+    let writes = |word: &str| WRITERS.contains(&name(word)) || (name(word) == "sed" && in_place());
+    command.split('>').skip(1).any(into_a_file) || words().any(writes)
+}
+
+/// A program's name, without its folder and version.
+fn name(program: &str) -> &str {
+    let name = program.rsplit(['/', '\\']).next().unwrap_or(program);
+    let name = name.strip_suffix(".exe").unwrap_or(name);
+    name.trim_end_matches(|c| NUMBER.contains(&c) || c == '.')
+}
+
+const NUMBER: [char; 10] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'];
+
 /// Whether a path looks like that of a file that is yet to be.
 fn is_new(path: &Path) -> bool {
     path.extension().is_some() && !path.exists() && path.parent().is_some_and(Path::is_dir)
 }
 
-fn words(command: &str) -> Vec<String> {
-    let mut command = command.to_owned();
+/// A command with values in place of the variables that are known, or that it sets
+/// to a plain text itself.
+fn with_values(command: &str) -> String {
+    let mut whole = command.to_owned();
+    let set = |whole: &str, name: &str, value: &str| {
+        replaced(&whole.replace(&format!("${{{name}}}"), value), &format!("${name}"), value)
+    };
     for name in ["HOME", "CLAUDE_CONFIG_DIR", "PWD"] {
         if let Ok(value) = env::var(name) {
-            command = command.replace(&format!("${{{name}}}"), &value);
-            command = replaced(&command, &format!("${name}"), &value);
+            whole = set(&whole, name, &value);
         }
     }
-    let ends = |c: char| c.is_whitespace() || "'\"`;|&<>(){}[]=,:*?!#".contains(c);
-    let words = command.split(ends).filter(|word| !word.is_empty() && !word.starts_with('-'));
-    let mut words: Vec<String> = words.map(expanded).take(MOST).collect();
-    words.sort_unstable();
-    words.dedup();
+    // One may be set by another.
+    for nth in 0..VARIABLES {
+        let Some((name, value)) = words(&whole).iter().filter_map(|word| assigned(word)).nth(nth)
+        else {
+            break;
+        };
+        whole = set(&whole, &name, &value);
+    }
+    whole
+}
+
+/// A variable that a word sets.
+fn assigned(word: &str) -> Option<(String, String)> {
+    let (name, value) = word.split_once('=')?;
+    let is_name = !name.is_empty()
+        && !name.starts_with(NUMBER)
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    is_name.then(|| (name.to_owned(), expanded(value)))
+}
+
+/// A command's words without their quotes, and its signs, in their order.
+fn words(command: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word = String::new();
+    let mut quote = None;
+    let mut chars = command.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (None, '\'' | '"') => quote = Some(c),
+            (None | Some('"'), '\\')
+                if chars.peek().is_some_and(|next| " \t\"'$\\`*?[".contains(*next)) =>
+            {
+                word.extend(chars.next());
+            }
+            (None, c) if c.is_whitespace() || SIGNS.contains(c) => {
+                words.push(std::mem::take(&mut word));
+                let sign = if c == '\n' { ';' } else { c };
+                words.extend(SIGNS.contains(sign).then(|| sign.to_string()));
+            }
+            (_, c) => word.push(c),
+        }
+    }
+    words.push(word);
+    words.retain(|word| !word.is_empty());
     words
+}
+
+/// What stands between the words of a command.
+const SIGNS: &str = ";|&<>()`";
+
+fn is_sign(word: &str) -> bool {
+    word.len() == 1 && SIGNS.contains(word)
 }
 
 /// A text with a variable's value in its place, where its name ends there.
@@ -75,6 +194,34 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_may_write_is_told_from_what_only_reads() {
+        for command in [
+            "cat a",
+            "grep -i x a 2>&1",
+            "ls >/dev/null",
+            "sed s/a/b/ a",
+            "cargo test | tail",
+            "wc -l a 2> /dev/null",
+        ] {
+            assert!(!writes(command), "{command}");
+        }
+        for command in [
+            "echo x >a",
+            "echo x>>a",
+            "date &> a",
+            "date >| a",
+            "x | tee a",
+            "sed -i.bak s/a/b/ a",
+            "/usr/bin/python3.12 - <<E",
+            "bash -c 'mv a b'",
+            "(cp a b)",
+            "ccpar append a",
+        ] {
+            assert!(writes(command), "{command}");
+        }
+    }
+
+    #[test]
     #[expect(clippy::disallowed_methods, reason = "the home of a user")]
     fn the_files_that_a_command_names_are_found_in_quotes_scripts_and_folders() {
         let home = tempfile::tempdir().unwrap();
@@ -90,10 +237,28 @@ mod tests {
             format!("sed -i s/a/b/ {file}&& true"),
             format!("cd {folder} && echo x >>MEMORY.md"),
             format!("bash -c 'cat<{file}>{folder}/b.md'"),
+            format!("D='{folder}'; I=$D/MEMORY; echo x >> ${{I}}.md"),
+            format!("cd \"{folder}\"; sed -i s/a/b/ *.md"),
+            format!("cat {folder}/MEMORY.m? | wc -l"),
         ] {
             let files = files(&command, home.path(), |path| path == memory);
             assert!(files.contains(&index), "{command}: {files:?}");
         }
+        for (command, named) in [
+            (format!("cat '{folder}/a b.md' \"{folder}/c d.md\""), &["a b.md", "c d.md"][..]),
+            (format!("cat {folder}/a\\ b.md"), &["a b.md"]),
+            (format!("cd {folder} && touch new.md"), &["new.md"]),
+            (format!("cd {folder} && echo new.md"), &[]),
+            (format!("cd {folder} && cd .. && echo x > new.md"), &["../new.md"]),
+        ] {
+            let files = files(&command, home.path(), |path| path == memory);
+            let named: Vec<PathBuf> = named.iter().map(|name| memory.join(name)).collect();
+            let found: Vec<&PathBuf> =
+                files.iter().filter(|file| file.extension().is_some()).collect();
+            assert_eq!(found, named.iter().collect::<Vec<_>>(), "{command}");
+        }
+        let doubling: Vec<String> = (0..40).map(|n| format!("A{}=$A{n}$A{n}", n + 1)).collect();
+        assert!(with_values(&format!("A0=xx; {}", doubling.join("; "))).len() < 100_000);
         let all = files(&format!("ls {folder} other"), home.path(), |_| true);
         assert!(!all.contains(&index), "a folder names none of its files: {all:?}");
         assert_eq!(replaced("$HOME/a $HOMEWARD", "$HOME", "/h"), "/h/a $HOMEWARD");

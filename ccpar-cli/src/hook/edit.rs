@@ -20,6 +20,11 @@ impl Edit {
         Some(Edit { old, new, all })
     }
 
+    /// Whether it is for a file that is not there, or has no text.
+    pub(super) fn makes_a_file(&self) -> bool {
+        self.old.is_empty()
+    }
+
     /// The text that it makes of another. `None` if that does not hold what is to
     /// be replaced, or holds it more than once where one is meant.
     pub(super) fn apply(&self, text: &str) -> Option<String> {

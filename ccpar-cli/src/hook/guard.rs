@@ -5,6 +5,7 @@
 //! settings say that this one's is; and a repository's `.claude/settings.local.json`.
 //! `guard.also` and `guard.not` in `<root>/config.json` add and take away by pattern.
 
+use std::cell::OnceCell;
 use std::env;
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
@@ -14,14 +15,15 @@ use glob::{MatchOptions, Pattern};
 
 use super::Named;
 use super::command;
-use super::payload::Payload;
+use super::payload::{Input, Payload};
 use crate::config::{Config, UnreadWrite};
 use crate::output;
 
 /// What a guarded file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A note of a project's memory, or of an agent's.
+    /// A note of this project's memory, or of an agent's: the client writes it
+    /// unasked.
     Memory,
     /// Settings, which may hold secrets.
     Settings,
@@ -44,12 +46,20 @@ pub(crate) fn patterns() -> Vec<String> {
     files.chain(folders).chain(others.map(str::to_owned)).collect()
 }
 
+/// How many files of one call are looked at.
+const MOST: usize = 32;
+
+/// The tools whose calls are about files.
+const TOOLS: [&str; 5] = ["Edit", "Write", "Read", "NotebookEdit", "Bash"];
+
 /// Tells which files are guarded.
 #[derive(Debug)]
 pub(super) struct Guard {
     cwd: PathBuf,
     /// The client's folder as it is named, and as it really is called.
     config: Vec<PathBuf>,
+    memories: OnceCell<Vec<PathBuf>>,
+    linked: OnceCell<Vec<(PathBuf, Kind)>>,
     also: Vec<Pattern>,
     not: Vec<Pattern>,
 }
@@ -58,21 +68,19 @@ impl Guard {
     pub(super) fn new(payload: &Payload, config: &Config) -> Guard {
         let variable = |name: &str| env::var_os(name);
         let named = Client::new(&variable).map(|client| client.config().to_owned()).ok();
-        let real = named.as_ref().and_then(|named| named.canonicalize().ok());
-        let mut folders: Vec<PathBuf> = named.into_iter().chain(real).collect();
-        folders.dedup();
         Guard {
             cwd: payload.cwd.clone(),
-            config: folders,
+            config: both_names(named),
+            memories: OnceCell::new(),
+            linked: OnceCell::new(),
             also: read(&config.guard.also),
             not: read(&config.guard.not),
         }
     }
 
     /// The guarded files that a call of a tool is about.
-    pub(super) fn files_of(&self, payload: &Payload) -> Vec<Named> {
-        let input = payload.input();
-        let paths = match payload.tool_name.as_str() {
+    pub(super) fn files_of(&self, tool: &str, input: Input) -> Vec<Named> {
+        let paths = match tool {
             "Edit" | "Write" | "Read" => input.file_path.into_iter().collect(),
             "NotebookEdit" => input.notebook_path.into_iter().collect(),
             "Bash" => {
@@ -85,6 +93,7 @@ impl Guard {
             paths.into_iter().filter_map(|path| self.named(&self.cwd.join(path))).collect();
         named.sort_by(|a, b| a.path.cmp(&b.path));
         named.dedup();
+        named.truncate(MOST);
         named
     }
 
@@ -92,9 +101,14 @@ impl Guard {
     pub(super) fn named(&self, path: &Path) -> Option<Named> {
         let path = plain(path);
         let kind = self.kind(&path).or_else(|| {
-            // It may lead there by another name.
-            let folder = path.parent()?.canonicalize().ok()?;
-            self.kind(&folder.join(path.file_name()?))
+            // It may lead there by another name, or a link may lead from there to it.
+            let real = path.parent()?.canonicalize().ok()?.join(path.file_name()?);
+            let last = if real.is_symlink() { real.canonicalize().ok()? } else { real.clone() };
+            let linked = || {
+                let mut linked = self.linked().iter();
+                linked.find(|(target, _)| last.starts_with(target)).map(|(_, kind)| *kind)
+            };
+            self.kind(&real).or_else(|| self.kind(&last)).or_else(linked)
         })?;
         if path.is_dir() || is_left_alone(&path) || matches(&self.not, &path) {
             return None;
@@ -103,13 +117,16 @@ impl Guard {
     }
 
     fn kind(&self, path: &Path) -> Option<Kind> {
+        if self.memories().iter().any(|memory| path.starts_with(memory)) {
+            return Some(Kind::Memory);
+        }
         for config in &self.config {
             let Ok(rest) = path.strip_prefix(config) else { continue };
             let names: Vec<&OsStr> = rest.iter().collect();
             let first = names.first().and_then(|name| name.to_str()).unwrap_or_default();
             let is_file = names.len() == 1 && FILES.contains(&first);
             return match first {
-                "projects" if names.len() > 3 && names[2] == "memory" => Some(Kind::Memory),
+                "projects" if names.len() > 3 && names[2] == "memory" => Some(Kind::Other),
                 "agent-memory" => Some(Kind::Memory),
                 _ if is_file && first != "CLAUDE.md" => Some(Kind::Settings),
                 _ if is_file || FOLDERS.contains(&first) => Some(Kind::Other),
@@ -119,16 +136,36 @@ impl Guard {
         if path.ends_with(PathBuf::from_iter(LOCAL)) {
             return Some(Kind::Settings);
         }
-        if self.memory().is_some_and(|memory| path.starts_with(memory)) {
-            return Some(Kind::Memory);
-        }
         matches(&self.also, path).then_some(Kind::Other)
     }
 
+    /// Where links that stand for guarded files and folders lead, one each, or one
+    /// for each skill.
+    fn linked(&self) -> &[(PathBuf, Kind)] {
+        self.linked.get_or_init(|| {
+            let Some(config) = self.config() else { return Vec::new() };
+            let skills = std::fs::read_dir(config.join("skills")).into_iter().flatten().flatten();
+            let is_link =
+                |entry: &std::fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_symlink());
+            let skills = skills.filter(is_link).map(|entry| entry.path());
+            let single = FILES.iter().chain(&FOLDERS).map(|name| config.join(name));
+            let links = single.filter(|path| path.is_symlink()).chain(skills);
+            links.filter_map(|link| Some((link.canonicalize().ok()?, self.kind(&link)?))).collect()
+        })
+    }
+
     /// The memory of the project, wherever that is.
-    pub(super) fn memory(&self) -> Option<PathBuf> {
-        let variable = |name: &str| env::var_os(name);
-        Client::new(&variable).ok()?.memory(&self.cwd).ok()
+    pub(super) fn memory(&self) -> Option<&Path> {
+        self.memories().first().map(PathBuf::as_path)
+    }
+
+    /// It as it is named, and as it really is called.
+    fn memories(&self) -> &[PathBuf] {
+        self.memories.get_or_init(|| {
+            let variable = |name: &str| env::var_os(name);
+            let client = Client::new(&variable).ok();
+            both_names(client.and_then(|client| client.memory(&self.cwd).ok()))
+        })
     }
 
     /// The client's folder.
@@ -143,6 +180,19 @@ impl Guard {
             || folder.file_name().is_some_and(|name| name == LOCAL[0])
             || self.kind(&folder.join("x")).is_some()
     }
+}
+
+/// A folder as it is named, and as it really is called.
+fn both_names(named: Option<PathBuf>) -> Vec<PathBuf> {
+    let real = named.as_ref().and_then(|named| named.canonicalize().ok());
+    let mut folders: Vec<PathBuf> = named.into_iter().chain(real).collect();
+    folders.dedup();
+    folders
+}
+
+/// Whether a tool's calls may be about guarded files.
+pub(super) fn knows(tool: &str) -> bool {
+    TOOLS.contains(&tool)
 }
 
 /// Patterns of the config. One that is none is said, and stops nobody.

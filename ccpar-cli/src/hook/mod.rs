@@ -21,8 +21,10 @@ mod after;
 mod before;
 mod command;
 mod edit;
+mod fields;
 mod guard;
 mod log;
+mod patch;
 mod payload;
 mod refused;
 mod reply;
@@ -34,11 +36,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use ccpar_core::registry::Release;
 use ccpar_core::{Author, Harness, Wait};
 
 use crate::config::Config;
 use crate::context;
 use crate::exit::Failure;
+use crate::output;
 use guard::Guard;
 pub(crate) use guard::patterns;
 pub(crate) use log::entries as log_entries;
@@ -47,6 +51,9 @@ use reply::Reply;
 
 /// How long a call waits for a sibling's claim before it goes ahead without one.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+const HELP: &str = "Answers to what Claude Code tells before and after its tools run: reads a \
+                    hook's input from stdin, as JSON. `ccpar install` puts it into the settings.\n";
 
 /// A payload, and what is needed to act on it.
 struct Call {
@@ -65,6 +72,10 @@ pub(crate) fn run() -> ExitCode {
         fail_open(&format!("a defect of ccpar: {panic}"), "");
         std::process::exit(0);
     }));
+    if std::env::args_os().skip(2).any(|word| word == "--help" || word == "-h") {
+        let _ = output::data(HELP.as_bytes());
+        return ExitCode::SUCCESS;
+    }
     let mut input = Vec::new();
     let read = std::io::stdin().lock().read_to_end(&mut input);
     let payload = match read.map_err(|error| error.to_string()).and_then(|_| Payload::new(&input)) {
@@ -78,7 +89,13 @@ pub(crate) fn run() -> ExitCode {
     let mut reply = Reply::default();
     if let Err(failure) = act(payload, &mut reply) {
         fail_open(&failure.text(), &event);
-        reply.tell_person(format!("the call goes ahead unguarded: {}", failure.text()));
+        let so = match event.as_str() {
+            "PostToolUse" | "PostToolUseFailure" => {
+                "what the call wrote may not have been recorded"
+            }
+            _ => "the call goes ahead unguarded",
+        };
+        reply.tell_person(format!("{so}: {}", failure.text()));
     }
     reply.print(&event);
     ExitCode::SUCCESS
@@ -97,16 +114,26 @@ fn fail_open(problem: &str, event: &str) {
 
 fn act(payload: Payload, reply: &mut Reply) -> Result<(), Failure> {
     let Some(event) = Event::of(&payload) else { return Ok(()) };
+    let is_call = matches!(event, Event::Before | Event::After | Event::Failed);
+    if is_call && !guard::knows(&payload.tool_name) {
+        return Ok(());
+    }
     let config = Config::of_environment();
     let guard = Guard::new(&payload, &config);
-    // Most calls are about files that nobody guards: they cost next to nothing.
-    let files = match event {
-        Event::Before | Event::After | Event::Failed => match guard.files_of(&payload) {
-            files if files.is_empty() => return Ok(()),
-            files => files,
-        },
-        _ => Vec::new(),
-    };
+    let mut files = Vec::new();
+    if is_call {
+        let input = payload.input();
+        for problem in input.problems.iter().filter(|_| event == Event::Before) {
+            let problem = format!("of this call of {}, {problem}", payload.tool_name);
+            log::write(&payload.hook_event_name, &problem);
+            reply.tell_person(format!("{problem}; it may go ahead unguarded"));
+        }
+        files = guard.files_of(&payload.tool_name, input);
+        // Most calls are about files that nobody guards: they cost next to nothing.
+        if files.is_empty() {
+            return Ok(());
+        }
+    }
     let call = Call::new(payload, guard, config)?;
     match event {
         Event::Before => before::run(&call, &files, reply),
@@ -116,7 +143,7 @@ fn act(payload: Payload, reply: &mut Reply) -> Result<(), Failure> {
         Event::Start => session::start(&call, reply),
         Event::Prompt => session::prompt(&call, reply),
         Event::Changed => session::changed(&call, reply),
-        Event::Free => session::free(&call),
+        Event::Free => call.free(),
         Event::End => session::end(&call),
     }
 }
@@ -162,6 +189,18 @@ impl Call {
         };
         let harness = context::hooked(author, Wait::For(PATIENCE))?;
         Ok(Call { payload, harness, guard, config })
+    }
+
+    /// Frees what this agent holds for calls. Most hold nothing, and leave the lock
+    /// that all sessions share alone.
+    fn free(&self) -> Result<(), Failure> {
+        let registry = self.harness.registry();
+        let holder = registry.holder();
+        let holds = registry.claims(None)?;
+        if holds.iter().any(|(claim, _)| claim.call.is_some() && claim.holder == holder) {
+            registry.release(Release::Calls)?;
+        }
+        Ok(())
     }
 
     /// The same for another agent of the session, or a word that stands for one.

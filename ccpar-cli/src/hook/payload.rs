@@ -4,10 +4,14 @@
 //! more with any release.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+
+use super::command;
+use super::fields::{Fields, read};
+use super::patch::Hunk;
 
 /// The input of a hook.
 #[derive(Debug, Deserialize)]
@@ -54,8 +58,7 @@ fn nothing() -> Box<RawValue> {
 }
 
 /// What a tool is called with, as far as that matters here.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default)]
 pub(super) struct Input {
     pub(super) file_path: Option<PathBuf>,
     pub(super) notebook_path: Option<PathBuf>,
@@ -64,30 +67,68 @@ pub(super) struct Input {
     pub(super) new_string: Option<String>,
     pub(super) replace_all: Option<bool>,
     pub(super) command: Option<String>,
-    /// In milliseconds.
-    pub(super) timeout: Option<u64>,
+    pub(super) timeout: Option<Duration>,
+    /// What of it could not be read, for people.
+    pub(super) problems: Vec<String>,
+}
+
+impl Input {
+    fn new(value: &RawValue) -> Input {
+        let mut fields = Fields::of(value);
+        Input {
+            file_path: fields.get("file_path"),
+            notebook_path: fields.get("notebook_path"),
+            content: fields.get("content"),
+            old_string: fields.get("old_string"),
+            new_string: fields.get("new_string"),
+            replace_all: fields.get("replace_all"),
+            command: fields.get("command"),
+            timeout: fields
+                .get::<f64>("timeout")
+                .and_then(|milliseconds| Duration::try_from_secs_f64(milliseconds / 1000.0).ok()),
+            problems: fields.problems,
+        }
+    }
 }
 
 /// What a tool that writes says it did.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Debug, Default)]
 pub(super) struct Response {
     /// `create`, or something else.
-    #[serde(rename = "type")]
     pub(super) kind: Option<String>,
     /// The whole text that it wrote.
     pub(super) content: Option<String>,
     /// The whole text that it replaced.
-    #[serde(alias = "original_file")]
     pub(super) original_file: Option<String>,
     /// The whole notebook that it wrote.
-    #[serde(rename = "updated_file")]
     pub(super) updated_file: Option<String>,
     pub(super) old_string: Option<String>,
     pub(super) new_string: Option<String>,
     pub(super) replace_all: Option<bool>,
+    /// What it changed.
+    pub(super) structured_patch: Option<Vec<Hunk>>,
+    /// Whether it is held back for a person to look at, and not written.
+    pub(super) staged: Option<bool>,
     /// What it read.
     pub(super) file: Option<ReadFile>,
+}
+
+impl Response {
+    fn new(value: &RawValue) -> Response {
+        let mut fields = Fields::of(value);
+        Response {
+            kind: fields.get("type"),
+            content: fields.get("content"),
+            original_file: fields.get("originalFile").or_else(|| fields.get("original_file")),
+            updated_file: fields.get("updated_file"),
+            old_string: fields.get("oldString"),
+            new_string: fields.get("newString"),
+            replace_all: fields.get("replaceAll"),
+            structured_patch: fields.get("structuredPatch"),
+            staged: fields.get("staged"),
+            file: fields.get("file"),
+        }
+    }
 }
 
 /// What was read of a file.
@@ -120,18 +161,13 @@ pub(super) struct Tool {
 
 impl Tool {
     pub(super) fn input(&self) -> Input {
-        self.input.as_deref().map(read).unwrap_or_default()
+        self.input.as_deref().map(Input::new).unwrap_or_default()
     }
 
     /// What it answered, if that is text.
     pub(super) fn answer(&self) -> String {
-        self.response.as_deref().map(read).unwrap_or_default()
+        self.response.as_deref().and_then(|answer| read(answer).ok()).unwrap_or_default()
     }
-}
-
-/// What a value is, or nothing if it is something else.
-fn read<T: Default + DeserializeOwned>(raw: &RawValue) -> T {
-    serde_json::from_str(raw.get()).unwrap_or_default()
 }
 
 impl Payload {
@@ -145,15 +181,25 @@ impl Payload {
     }
 
     pub(super) fn input(&self) -> Input {
-        read(&self.tool_input)
+        Input::new(&self.tool_input)
     }
 
     pub(super) fn response(&self) -> Response {
-        read(&self.tool_response)
+        Response::new(&self.tool_response)
     }
 
     pub(super) fn calls(&self) -> Vec<Tool> {
-        read(&self.tool_calls)
+        read(&self.tool_calls).unwrap_or_default()
+    }
+
+    /// Whether this call of a tool may write: a command that seems to read alone
+    /// holds up nobody, and has written nothing.
+    pub(super) fn writes(&self) -> bool {
+        match self.tool_name.as_str() {
+            "Read" => false,
+            "Bash" => command::writes(&self.input().command.unwrap_or_default()),
+            _ => true,
+        }
     }
 
     /// The name of this call of a tool.

@@ -6,7 +6,6 @@
 //! the merge is put beside, for the model to write by itself.
 
 use ccpar_core::merge::{Merge, Rules};
-use ccpar_core::registry::Release;
 use ccpar_core::{CommitOptions, Error, SharedFile, Version, layout};
 
 use super::guard::Kind;
@@ -19,8 +18,11 @@ use crate::output;
 const STALE: [&str; 2] =
     ["File has been modified since read", "File content has changed since it was last read"];
 
+/// How a session may be set where it writes notes unasked.
+const UNASKED: [&str; 3] = ["default", "acceptEdits", "bypassPermissions"];
+
 pub(super) fn run(call: &Call, reply: &mut Reply) -> Result<(), Failure> {
-    call.harness.registry().release(Release::Calls)?;
+    call.free()?;
     for tool in call.payload.calls() {
         let refused =
             tool.name == "Write" && STALE.iter().any(|stale| tool.answer().contains(stale));
@@ -33,8 +35,8 @@ pub(super) fn run(call: &Call, reply: &mut Reply) -> Result<(), Failure> {
         let file = call.harness.file(&named.path);
         // What was not seen whole is no base.
         let Some(seen) = file.seen()? else { continue };
-        let planning = call.payload.permission_mode.as_deref() == Some("plan");
-        if named.kind == Kind::Memory && !planning {
+        let mode = call.payload.permission_mode.as_deref().unwrap_or_default();
+        if named.kind == Kind::Memory && UNASKED.contains(&mode) {
             write(call, &named, &file, &content, reply)?;
         } else {
             offer(call, &file, seen, &content, reply)?;

@@ -7,6 +7,10 @@ use crate::output;
 /// The client takes no more characters of an answer.
 const MOST: usize = 9_000;
 
+/// What stands before each text of an answer, and between them.
+const BEFORE: &str = "ccpar: ";
+const BETWEEN: &str = "\n\n";
+
 /// An answer, which says nothing unless it is told to.
 #[derive(Debug, Default)]
 pub(super) struct Reply {
@@ -43,6 +47,12 @@ impl Reply {
     /// Tells the model.
     pub(super) fn tell_model(&mut self, text: impl Into<String>) {
         self.model.push(text.into());
+    }
+
+    /// Whether the client takes one more text for the model.
+    pub(super) fn has_room(&self, text: &str) -> bool {
+        let texts = self.model.iter().map(String::as_str).chain([text]);
+        texts.map(|text| text.len() + BEFORE.len() + BETWEEN.len()).sum::<usize>() <= MOST
     }
 
     /// Tells the person.
@@ -86,7 +96,7 @@ impl Reply {
             permission_decision: self.refusal.as_ref().map(|_| "deny"),
             permission_decision_reason: self
                 .refusal
-                .map(|reason| short(format!("ccpar: {reason}"))),
+                .map(|reason| short(format!("{BEFORE}{reason}"))),
             additional_context: context,
             watch_paths: self.watch,
         });
@@ -99,8 +109,8 @@ impl Reply {
 }
 
 fn joined(texts: &[String]) -> Option<String> {
-    let all: Vec<String> = texts.iter().map(|text| format!("ccpar: {text}")).collect();
-    (!all.is_empty()).then(|| short(all.join("\n\n")))
+    let all: Vec<String> = texts.iter().map(|text| format!("{BEFORE}{text}")).collect();
+    (!all.is_empty()).then(|| short(all.join(BETWEEN)))
 }
 
 fn short(mut text: String) -> String {

@@ -6,18 +6,21 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ccpar_core::history::Record;
-use ccpar_core::registry::{Beat, Listed, Release};
-use ccpar_core::{Settled, checkout, layout};
+use ccpar_core::registry::{Beat, Listed};
+use ccpar_core::{Author, checkout, layout};
 
 use super::reply::Reply;
 use super::words::{self, Change};
-use super::{Call, Named};
+use super::{Call, Named, after};
 use crate::commands::report;
 use crate::exit::Failure;
 use crate::output;
 
 /// How many files, sessions and notes are named at most.
 const MOST: usize = 20;
+
+/// How many of them are named in one line.
+const FEW: usize = 5;
 
 /// How many files the client is asked to watch.
 const WATCHED: usize = 400;
@@ -34,6 +37,9 @@ pub(super) fn start(call: &Call, reply: &mut Reply) -> Result<(), Failure> {
     reply.watch(watched(call));
     siblings(call, reply)?;
     since_last_time(call, reply)?;
+    if call.payload.source.as_deref() == Some("compact") {
+        forget(call);
+    }
     let is_new = matches!(call.payload.source.as_deref(), Some("startup" | "clear"));
     if let Some(index) = call.guard.memory().map(|memory| memory.join("MEMORY.md"))
         && is_new
@@ -49,6 +55,18 @@ pub(super) fn start(call: &Call, reply: &mut Reply) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// What the session had read is summed up for it: its next whole text needs another
+/// look. Best effort.
+fn forget(call: &Call) {
+    let session = &call.payload.session_id;
+    for holder in [session.clone(), format!("{session}.{}", Author::COMMAND)] {
+        let seen = layout::seen_dir(call.harness.root(), &holder);
+        for note in list(seen.as_std_path()) {
+            let _ = fs::remove_file(note);
+        }
+    }
 }
 
 /// Says who else is at work.
@@ -89,7 +107,7 @@ fn since_last_time(call: &Call, reply: &mut Reply) -> Result<(), Failure> {
     let before = last_told(call);
     note_told(call);
     let (Some(memory), Some(before)) = (call.guard.memory(), before) else { return Ok(()) };
-    let (targets, _) = call.harness.targets(Some(&memory))?;
+    let (targets, _) = call.harness.targets(Some(memory))?;
     let mut told = Vec::new();
     for target in targets {
         let file = call.harness.file(&target);
@@ -103,7 +121,7 @@ fn since_last_time(call: &Call, reply: &mut Reply) -> Result<(), Failure> {
             new.iter().filter_map(|record| record.lines.as_ref().map(of)).sum::<usize>()
         };
         let by = report::who(last).unwrap_or_else(|| report::OUTSIDE.to_owned());
-        let name = target.strip_prefix(&memory).unwrap_or(&target);
+        let name = target.strip_prefix(memory).unwrap_or(&target);
         told.push(format!(
             "- {}: +{} -{} lines, last by {by} at {}",
             output::path(name),
@@ -118,7 +136,7 @@ fn since_last_time(call: &Call, reply: &mut Reply) -> Result<(), Failure> {
         let more = if more > 0 { format!("\n… and {more} more") } else { String::new() };
         reply.tell_model(format!(
             "since this branch last worked, these notes in `{}` changed:\n{}{more}",
-            output::path(&memory),
+            output::path(memory),
             told.join("\n")
         ));
     }
@@ -160,7 +178,7 @@ fn watched(call: &Call) -> Vec<String> {
         paths.push(main.join(".claude").join("settings.local.json"));
     }
     if let Some(memory) = call.guard.memory() {
-        let notes = list(&memory);
+        let notes = list(memory);
         let index = memory.join("MEMORY.md");
         if !notes.contains(&index) {
             paths.push(index);
@@ -182,9 +200,10 @@ fn list(folder: &Path) -> Vec<PathBuf> {
 pub(super) fn prompt(call: &Call, reply: &mut Reply) -> Result<(), Failure> {
     let beat = Beat { folder: Some(call.payload.cwd.clone()), ..Beat::default() };
     call.harness.registry().beat(&beat)?;
-    call.harness.registry().release(Release::Calls)?;
+    call.free()?;
     note_told(call);
     let told = call.as_agent(words::TOLD)?;
+    let mut changes = Vec::new();
     for (target, seen) in call.harness.seen()? {
         let Some(Named { path, kind }) = call.guard.named(&target) else { continue };
         let file = call.harness.file(&path);
@@ -194,20 +213,34 @@ pub(super) fn prompt(call: &Call, reply: &mut Reply) -> Result<(), Failure> {
         if [seen, last].contains(&now.version()) {
             continue;
         }
+        let recent = file.history()?.recent(VERSIONS)?;
+        let since = recent.iter().take_while(|record| record.version != last).count();
+        let is_own = |record: &Record| record.session == call.harness.author().session;
+        if since < recent.len() && recent[..since].iter().all(is_own) {
+            words::told(call, &file)?;
+            continue;
+        }
         // What was told is kept as long as what was seen.
         let Ok(before) = file.version(last) else { continue };
         let named = Named { path, kind };
         let change = Change::between(&named, &before, now.content());
         if !change.is_nothing() {
             let shown = output::path(&named.path);
-            reply
-                .tell_model(format!("`{shown}` was changed by others. It now has {}", change.text));
-            reply.tell_person(format!(
-                "`{shown}` was changed by others: +{} -{} lines",
-                change.added, change.removed
-            ));
+            let text = format!("`{shown}` was changed by others. It now has {}", change.text);
+            // The others are told next time.
+            if !changes.is_empty() && !reply.has_room(&text) {
+                break;
+            }
+            reply.tell_model(text);
+            changes.push(format!("`{shown}` +{} -{} lines", change.added, change.removed));
         }
         words::told(call, &file)?;
+    }
+    if !changes.is_empty() {
+        let more = changes.len().saturating_sub(FEW);
+        changes.truncate(FEW);
+        let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+        reply.tell_person(format!("changed by others: {}{more}", changes.join(", ")));
     }
     Ok(())
 }
@@ -216,16 +249,7 @@ pub(super) fn prompt(call: &Call, reply: &mut Reply) -> Result<(), Failure> {
 pub(super) fn changed(call: &Call, reply: &mut Reply) -> Result<(), Failure> {
     let named = call.payload.file_path.as_ref().and_then(|path| call.guard.named(path));
     let Some(named) = named else { return Ok(()) };
-    if let Settled::Outside(record) = call.harness.file(&named.path).settle()? {
-        words::outside(&named.path, &record, reply);
-    }
-    Ok(())
-}
-
-/// Nothing of this agent's is under way any more.
-pub(super) fn free(call: &Call) -> Result<(), Failure> {
-    call.harness.registry().release(Release::Calls)?;
-    Ok(())
+    after::look(&named, &call.harness.file(&named.path), reply)
 }
 
 pub(super) fn end(call: &Call) -> Result<(), Failure> {

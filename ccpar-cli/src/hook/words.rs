@@ -1,6 +1,6 @@
 //! What is told of others' work: to the model what it needs to go on, to the person
-//! in a line. Of settings only the names of keys are told: no secret goes into a
-//! context.
+//! in a line. Lines are told of notes alone, and of settings the names of keys: no
+//! secret goes into a context.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -41,7 +41,7 @@ pub(super) fn merged(
 ) -> Result<(), Failure> {
     let path = output::path(&named.path);
     match &commit.outcome {
-        Outcome::Unchanged => {}
+        Outcome::Unchanged => return keep_up(call, file),
         Outcome::Conflict { copy, regions } => reply.tell(format!(
             "`{path}` was changed by others at the same time, and {} could not be merged: the file \
              keeps what they wrote there, and the whole text of this call is in `{}`. Put what is \
@@ -53,7 +53,7 @@ pub(super) fn merged(
             let now = file.look_only()?;
             let change = Change::between(named, ours, now.content());
             if change.is_nothing() {
-                return Ok(());
+                return keep_up(call, file);
             }
             reply.tell_model(format!(
                 "others changed `{path}` meanwhile; what they wrote was merged with your text. \
@@ -64,6 +64,18 @@ pub(super) fn merged(
         }
     }
     told(call, file)
+}
+
+/// Notes that the session knows what it made of what it knew, so that this is not
+/// told to it as another's.
+pub(super) fn keep_up(call: &Call, file: &SharedFile<'_>) -> Result<(), Failure> {
+    let known = [file.seen()?, call.as_agent(TOLD)?.file(file.path()).seen()?];
+    let recent = file.history()?.recent(1)?;
+    let is_own = |record: &&Record| record.session == call.harness.author().session;
+    match recent.first().filter(is_own) {
+        Some(own) if known.contains(&Some(own.replaced())) => told(call, file),
+        _ => Ok(()),
+    }
 }
 
 /// Notes that the session has been told how a file is now.
@@ -90,9 +102,12 @@ impl Change {
         let lines = || hunks.iter().flat_map(|hunk| &hunk.lines);
         let count = |wanted| lines().filter(|(sign, _)| *sign == wanted).count();
         let (added, removed) = (count(Sign::Added), count(Sign::Removed));
-        let is_json = named.path.extension().is_some_and(|extension| extension == "json");
-        let text = if named.kind == Kind::Settings || is_json {
+        let extension = named.path.extension().and_then(|extension| extension.to_str());
+        let extension = extension.unwrap_or_default().to_ascii_lowercase();
+        let text = if named.kind == Kind::Settings || extension == "json" {
             keys(old, new)
+        } else if !["md", "markdown"].contains(&&*extension) {
+            format!("{} more and {removed} less", output::count(added, "line"))
         } else {
             let sign = |sign| match sign {
                 Sign::Added => '+',

@@ -79,8 +79,9 @@ impl<'h> Client<'h> {
         assert_eq!(said, Value::Null);
         let original = self.home.text(file);
         meanwhile();
-        self.home.write(file, original.replacen(old, new, 1));
-        self.after("Edit", "e", &input, &json!({"originalFile": original, "oldString": old}))
+        let text = original.replacen(old, new, 1);
+        self.home.write(file, &text);
+        self.after("Edit", "e", &input, &edited(&input, &original, &text))
     }
 
     /// A whole text that the client writes, and what was said before and after.
@@ -91,9 +92,9 @@ impl<'h> Client<'h> {
         if !said.is_null() {
             return (said, Value::Null);
         }
-        let original = self.home.text(file);
+        let original = self.home.path(file).exists().then(|| self.home.text(file));
         self.home.write(file, text);
-        let answer = json!({"type": "update", "content": text, "originalFile": original});
+        let answer = written(&input, original.as_deref());
         (said, self.after("Write", "w", &input, &answer))
     }
 
@@ -110,6 +111,61 @@ impl<'h> Client<'h> {
         };
         all.iter().map(claim).collect()
     }
+}
+
+/// What the client answers to an edit that made one text of another.
+pub(crate) fn edited(input: &Value, original: &str, text: &str) -> Value {
+    json!({
+        "filePath": input["file_path"], "oldString": input["old_string"],
+        "newString": input["new_string"], "originalFile": original,
+        "structuredPatch": patch(original, text), "userModified": false, "replaceAll": false,
+    })
+}
+
+/// What the client answers to a whole text that replaced another, or none.
+pub(crate) fn written(input: &Value, original: Option<&str>) -> Value {
+    let text = input["content"].as_str().unwrap();
+    json!({
+        "type": if original.is_some() { "update" } else { "create" },
+        "filePath": input["file_path"], "content": text, "originalFile": original,
+        "structuredPatch": original.map_or(json!([]), |original| patch(original, text)),
+        "userModified": false,
+    })
+}
+
+/// A patch as the client shows it: with blanks for tabs at the beginning.
+fn patch(old: &str, new: &str) -> Value {
+    let shown = |text: &str| -> Vec<String> {
+        let blank = |line: &str| {
+            let rest = line.trim_start_matches('\t');
+            "  ".repeat(line.len() - rest.len()) + rest
+        };
+        text.lines().map(blank).collect()
+    };
+    let (old, new) = (shown(old), shown(new));
+    let start = old.iter().zip(&new).take_while(|(old, new)| old == new).count();
+    let rest = old[start..].iter().rev().zip(new[start..].iter().rev());
+    let end = rest.take_while(|(old, new)| old == new).count();
+    if start == old.len() && start == new.len() {
+        return json!([]);
+    }
+    let first = start.saturating_sub(3);
+    let after = &old[old.len() - end..][..end.min(3)];
+    let signed = |sign: char, lines: &[String]| -> Vec<String> {
+        lines.iter().map(|line| format!("{sign}{line}")).collect()
+    };
+    let lines = [
+        signed(' ', &old[first..start]),
+        signed('-', &old[start..old.len() - end]),
+        signed('+', &new[start..new.len() - end]),
+        signed(' ', after),
+    ]
+    .concat();
+    json!([{
+        "oldStart": first + 1, "oldLines": old.len() - end + after.len() - first,
+        "newStart": first + 1, "newLines": new.len() - end + after.len() - first,
+        "lines": lines,
+    }])
 }
 
 #[track_caller]

@@ -21,7 +21,6 @@ fn what_nobody_guards_costs_nothing_and_leaves_nothing() {
     assert_eq!(client.before("Bash", "2", &json!({"command": "cargo test"})), Value::Null);
     assert_eq!(client.before("Bash", "3", &json!({"command": "ls ~/.claude/skills"})), Value::Null);
     assert_eq!(client.before("mcp__x__y", "4", &json!({"file_path": 7})), Value::Null);
-    assert_eq!(client.before("Edit", "5", &json!({"file_path": [1]})), Value::Null);
     assert_eq!(client.tell("NeverHeardOf", &json!({})), Value::Null);
     assert!(!root_exists(&home));
 }
@@ -161,8 +160,6 @@ fn a_stale_whole_text_is_merged_by_what_its_session_had_read() {
 
 #[test]
 fn a_text_that_the_client_refused_as_stale_is_written_if_it_is_a_note_and_offered_if_not() {
-    let (home, memory) = home();
-    let note = format!("{memory}/one.md");
     let skill = ".claude/skills/x/SKILL.md";
     for (stale, how) in [
         (
@@ -171,6 +168,8 @@ fn a_text_that_the_client_refused_as_stale_is_written_if_it_is_a_note_and_offere
         ),
         ("File content has changed since it was last read. This commonly happens when", 1),
     ] {
+        let (home, memory) = home();
+        let note = format!("{memory}/one.md");
         for file in [&note[..], skill] {
             home.write(file, "# One\n\n## A\n\na\n");
             let client = Client::new(&home, ["s1", "s2"][how]);

@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 mod faults;
 mod history;
+mod hook_answers;
 mod hook_sessions;
 mod hooks;
 mod installing;
