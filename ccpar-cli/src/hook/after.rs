@@ -91,7 +91,7 @@ fn heal(
         return Ok(());
     }
     let before = file.look_only()?;
-    let (healed, commit) = file.heal()?;
+    let (healed, commit) = file.heal_own()?;
     if healed == 0 {
         return Ok(());
     }

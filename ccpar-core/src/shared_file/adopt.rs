@@ -270,13 +270,13 @@ fn in_form_of<'t>(file: &[u8], text: &'t [u8]) -> Cow<'t, [u8]> {
     let has_mark = file.starts_with(MARK) && !text.starts_with(MARK);
     let ends = memchr::memchr_iter(b'\n', file).count();
     let is_dos = ends > 0 && memchr::memmem::find_iter(file, b"\r\n").count() == ends;
-    let is_plain = memchr::memchr(b'\r', text).is_none();
-    if !has_mark && !(is_dos && is_plain) {
+    let gets_ends = is_dos && memchr::memchr(b'\r', text).is_none();
+    if !has_mark && !gets_ends {
         return Cow::Borrowed(text);
     }
     let mut whole = if has_mark { MARK.to_vec() } else { Vec::new() };
     for line in text.split_inclusive(|byte| *byte == b'\n') {
-        match line.strip_suffix(b"\n").filter(|_| is_dos && is_plain) {
+        match line.strip_suffix(b"\n").filter(|_| gets_ends) {
             Some(bare) => whole.extend([bare, b"\r\n"].concat()),
             None => whole.extend(line),
         }

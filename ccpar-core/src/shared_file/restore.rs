@@ -76,12 +76,12 @@ impl SharedFile<'_> {
     }
 
     fn restore_losses(&self, healing: bool, heeds_claims: bool) -> Result<(usize, Commit)> {
-        let enter = || {
-            if heeds_claims { self.enter_to_write() } else { self.enter(self.harness.wait()) }
-        };
         // To put together what is missing takes its time. The lock is for the look
         // whether all is still as it was then, and for the replacement.
         const TRIES: usize = 2;
+        let enter = || {
+            if heeds_claims { self.enter_to_write() } else { self.enter(self.harness.wait()) }
+        };
         let mut ready = None;
         for _ in 0..TRIES {
             let _ = self.settle()?;
