@@ -22,6 +22,8 @@ pub(super) fn run(call: &Call, files: &[Named], reply: &mut Reply) -> Result<(),
             "Read" => has_read(call, named, &file, reply),
             "Bash" if !writes => look(named, &file, reply),
             "Bash" => ran(call, named, &file, reply).and_then(|()| heal(call, named, &file, reply)),
+            // Single lines that come back may be no part of what has a structure.
+            _ if named.has_keys() => wrote(call, named, &file, reply),
             _ => wrote(call, named, &file, reply).and_then(|()| heal(call, named, &file, reply)),
         }
     });

@@ -216,3 +216,15 @@ struct Named {
     path: PathBuf,
     kind: guard::Kind,
 }
+
+impl Named {
+    fn extension(&self) -> String {
+        let extension = self.path.extension().and_then(|extension| extension.to_str());
+        extension.unwrap_or_default().to_ascii_lowercase()
+    }
+
+    /// Whether it is JSON, whose keys may be told and no value.
+    fn has_keys(&self) -> bool {
+        self.kind == guard::Kind::Settings || self.extension() == "json"
+    }
+}

@@ -10,7 +10,6 @@ use ccpar_core::history::Record;
 use ccpar_core::{Commit, Outcome, SharedFile};
 use serde_json::Value;
 
-use super::guard::Kind;
 use super::reply::Reply;
 use super::{Call, Named};
 use crate::commands::report;
@@ -102,11 +101,9 @@ impl Change {
         let lines = || hunks.iter().flat_map(|hunk| &hunk.lines);
         let count = |wanted| lines().filter(|(sign, _)| *sign == wanted).count();
         let (added, removed) = (count(Sign::Added), count(Sign::Removed));
-        let extension = named.path.extension().and_then(|extension| extension.to_str());
-        let extension = extension.unwrap_or_default().to_ascii_lowercase();
-        let text = if named.kind == Kind::Settings || extension == "json" {
+        let text = if named.has_keys() {
             keys(old, new)
-        } else if !["md", "markdown"].contains(&&*extension) {
+        } else if !["md", "markdown"].contains(&&*named.extension()) {
             format!("{} more and {removed} less", output::count(added, "line"))
         } else {
             let sign = |sign| match sign {
@@ -176,6 +173,7 @@ fn differ(old: &Value, new: &Value, path: &mut Vec<String>, changed: &mut BTreeS
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hook::guard::Kind;
 
     #[test]
     fn of_settings_the_keys_are_told_and_no_value() {

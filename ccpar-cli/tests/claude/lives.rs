@@ -78,8 +78,11 @@ fn a_session_that_was_killed_holds_nobody_up() {
     alone(|client| {
         let (world, index) = world(client);
         world.sh("mkfifo never");
-        let command =
-            format!("cat {}; cat {}", world.path("home/never").display(), index.display());
+        let command = format!(
+            "cat {}; echo never >> {}",
+            world.path("home/never").display(),
+            index.display()
+        );
         let mut killed = world.start("killed", vec![Step::bash(&command)]);
         world.until("there is a claim", || !world.claims().is_empty());
         let steps = vec![

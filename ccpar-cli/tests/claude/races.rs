@@ -287,15 +287,17 @@ fn as_many_as_fit(most: usize) -> usize {
 
 /// Runs something while a reader looks at a file again and again, and counts what it
 /// could not parse.
-fn watched<T>(file: &Path, run: impl FnOnce() -> T) -> (T, usize) {
+fn watched<T>(file: &Path, run: impl FnOnce() -> T) -> (T, Vec<String>) {
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| {
-            let mut broken = 0;
+            let mut broken = Vec::new();
             while !over.load(Ordering::Relaxed) {
                 let text = std::fs::read(file).unwrap_or_default();
                 let parsed = serde_json::from_slice::<serde::de::IgnoredAny>(&text);
-                broken += usize::from(parsed.is_err());
+                if parsed.is_err() {
+                    broken.push(String::from_utf8_lossy(&text).into_owned());
+                }
                 std::thread::sleep(Duration::from_millis(2));
             }
             broken
@@ -318,7 +320,11 @@ fn edits_and_commands_over_five_files() {
                 world.install();
             }
             let (race, broken) = watched(&world.settings(), || mixed(world, sessions));
-            assert!(broken == 0 || !is_guarded, "{broken} times the settings did not parse");
+            let (times, first) = (broken.len(), broken.first());
+            assert!(
+                times == 0 || !is_guarded,
+                "{times} times the settings did not parse: {first:?}"
+            );
             race
         });
     });
