@@ -91,7 +91,7 @@ impl SharedFile<'_> {
             Some(told) if told.how == How::Outside && on_disk && is_head(&held, told) => {
                 told.replaced()
             }
-            Some(_) => return self.settle_and_heal(held),
+            Some(told) => return self.correct(held, told, (version, &text), &base, over),
             None => self.bring_up_to_what_stood(&mut held, over.as_ref())?,
         };
         let theirs = self.content(&held.history, replaced)?;
@@ -177,6 +177,38 @@ impl SharedFile<'_> {
         }
         let effective = held.history.recent(1)?;
         Ok(effective.first().map_or(Version::ABSENT, |head| head.version))
+    }
+
+    /// A text that somebody saw and took for a stranger's, and that others have
+    /// written over since then: what it swallowed was inferred, and is known now.
+    fn correct(
+        &self,
+        mut held: Held,
+        told: &Record,
+        (version, text): (Version, &[u8]),
+        base: &Base,
+        over: Option<(Version, Vec<u8>)>,
+    ) -> Result<Commit> {
+        let stood = told.replaced();
+        if told.how != How::Outside || stood.is_absent() {
+            return self.settle_and_heal(held);
+        }
+        let theirs = self.content(&held.history, stood)?;
+        let (base, base_text) = self.made_from(&held, base, over, (stood, &theirs))?;
+        if base == stood || told.base == Some(base) && !told.maybe {
+            return self.settle_and_heal(held);
+        }
+        let (whole, regions) = merged(Rules::of(&held.real), &base_text, text, &theirs);
+        let known = Version::of(&whole);
+        let is_done = |record: &Record| record.texts().any(|text| text == known);
+        if regions > 0 || whole == text || held.history.recent(VERSIONS)?.iter().any(is_done) {
+            return self.settle_and_heal(held);
+        }
+        self.bring_up(&mut held, false, &[])?;
+        let commit = self.commit_from(&mut held, version, text, &whole)?;
+        drop(held);
+        let (healed, healing) = self.heal_own()?;
+        Ok(if healed == 0 { commit } else { Commit { version: healing.version, ..commit } })
     }
 
     /// What the text was made from.

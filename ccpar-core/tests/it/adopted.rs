@@ -261,3 +261,27 @@ fn no_claim_of_another_stops_what_comes_back_after_the_fact() {
     let _ = tell(&file, Stood::Text(BASE.as_bytes()), &mine);
     assert_eq!(world.text("n.md"), mine.replace("- one\n", "- one, twice\n"));
 }
+
+#[test]
+fn what_was_inferred_of_a_text_gives_way_to_what_its_author_tells_later() {
+    let world = World::new();
+    let first = "a\nb\nc\nd\ne\nf\ng\n";
+    let path = world.write("n.md", first);
+    let [ada, bob] = ["ada", "bob"].map(|name| world.session(Some(name)));
+    let (file, other) = (ada.file(&path), bob.file(&path));
+    look(&file);
+    let _ = other.update(|_| Ok::<_, ccpar_core::Error>(b"b\nc\nd\ne\nf\ng\nfrom bob\n".to_vec()));
+    // As near to the one as to the other: it cannot be told what it was made from.
+    let mine = "by ada\nb\nc\nd\ne\nf\ng\n";
+    outside(&path, mine);
+    look(&file);
+    let _ = other.append(b"later\n").unwrap();
+    assert!(!world.text("n.md").contains("from bob"));
+    for _ in 0..2 {
+        let _ = tell(&file, Stood::Text(first.as_bytes()), mine);
+        let text = world.text("n.md");
+        for line in ["by ada\n", "from bob\n", "later\n"] {
+            assert_eq!(text.matches(line).count(), 1, "{line:?}: {text}");
+        }
+    }
+}
