@@ -326,3 +326,18 @@ fn who_writes_next_heals_what_was_left_swallowed() {
     assert!(now.contains("by two") && now.contains("- [1]") && now.contains("command"), "{now}");
     assert_eq!(home.ccpar(&["lost"]).stdout, "");
 }
+
+#[test]
+fn settings_that_were_written_in_another_form_still_parse_after_the_next_edit() {
+    let (home, _) = home();
+    let settings = ".claude/settings.json";
+    let client = Client::new(&home, "s1");
+    home.write(settings, "{}\n");
+    home.ccpar(&["install"]).ended(0, "");
+    home.write(settings, "{\"env\": {\"A\": \"\", \"B\": \"\"}}\n");
+    home.ccpar(&["install"]).ended(0, "");
+    client.edit(settings, "\"A\": \"\"", "\"A\": \"\", \"D\": \"1\"", || {});
+    let text = home.text(settings);
+    let now: Value = serde_json::from_str(&text).unwrap_or_default();
+    assert_eq!(now["env"], json!({"A": "", "B": "", "D": "1"}), "{text}");
+}
