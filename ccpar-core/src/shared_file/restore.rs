@@ -4,7 +4,7 @@ use super::back::{Swallowed, without_dropped};
 use super::held::{Held, Made};
 use super::{Commit, Outcome, SharedFile};
 use crate::error::{Error, Result};
-use crate::history::{History, How, Record, Version};
+use crate::history::{Damage, History, How, Record, Version};
 use crate::merge::{Merge, Rules};
 
 impl SharedFile<'_> {
@@ -144,9 +144,9 @@ impl SharedFile<'_> {
             }
             let stale = self.content(history, loss.record.version)?;
             let lines = loss.missing_from(&stale, &whole.text);
-            whole.closes.push(loss.record.n);
             // What was swallowed again and again came back with the first.
             if lines.is_empty() {
+                whole.closes.push(loss.record.n);
                 continue;
             }
             let base = self.content(history, loss.base())?;
@@ -158,6 +158,15 @@ impl SharedFile<'_> {
                 by_others: &loss.by_others,
             };
             let back = swallowed.put_back(rules, &whole.text);
+            if Damage::of(&whole.text, &back.text, rules == Rules::Json).is_some() {
+                // Single lines make no JSON: then somebody has to see to it.
+                if !healing {
+                    whole.closes.push(loss.record.n);
+                    whole.conflicts.push((replaced, 1));
+                }
+                continue;
+            }
+            whole.closes.push(loss.record.n);
             whole.text = back.text;
             if back.conflicts > 0 {
                 whole.conflicts.push((replaced, back.conflicts));

@@ -518,3 +518,22 @@ fn a_lost_line_is_not_back_where_it_came_to_a_file_that_had_lost_its_name() {
         "{text}"
     );
 }
+
+#[test]
+fn lines_that_come_back_never_leave_json_that_does_not_parse() {
+    let world = World::new();
+    let parses = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+    let path = world.write("s.json", "{\n  \"a\": 1,\n  \"b\": [\n    1\n  ]\n}\n");
+    let ada = world.session(Some("ada"));
+    let file = ada.file(&path);
+    look(&file);
+    let more = "{\n  \"a\": 1,\n  \"b\": [\n    1,\n    {\"c\": 2}\n  ],\n  \"d\": {\n    \"e\": 3\n  }\n}\n";
+    let _ = commit(&file, more);
+    // Stale, and laid out in another way.
+    outside(&path, "{\"a\": 1, \"b\": [1],\n \"x\": 4}\n");
+    look(&file);
+    let _ = file.heal();
+    assert!(parses(&world.text("s.json")), "{}", world.text("s.json"));
+    let _ = file.restore_lost();
+    assert!(parses(&world.text("s.json")), "{}", world.text("s.json"));
+}

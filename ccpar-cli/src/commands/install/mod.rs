@@ -50,7 +50,7 @@ pub(crate) struct Arguments {
 /// Whose settings.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Whose {
-    /// The user's settings: `$CLAUDE_CONFIG_DIR`, else `~/.claude` [default]
+    /// The user's settings, unless told otherwise: `$CLAUDE_CONFIG_DIR`, else `~/.claude`
     #[arg(long, conflicts_with = "project")]
     user: bool,
 
