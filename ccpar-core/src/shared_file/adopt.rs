@@ -85,7 +85,16 @@ impl SharedFile<'_> {
         };
         let over = replaced(&held, over.as_deref().map_or(wrote.over, Stood::Text));
         let file = held.found.as_ref().and_then(OnDisk::file_id);
-        let told = since(&held.history.recent(VERSIONS)?, over.as_ref(), version);
+        let recent = held.history.recent(VERSIONS)?;
+        // What it replaced stands there again: somebody may have meant that.
+        let over_version = over.as_ref().map(|(over, _)| *over);
+        let is_put_back = !on_disk && over_version == Some(held.now);
+        let put_back = || {
+            let is_it =
+                |record: &&Record| record.version == version && record.replaced() == held.now;
+            recent.iter().find(is_it).filter(|_| is_put_back).cloned()
+        };
+        let told = since(&recent, over.as_ref(), version).or_else(put_back);
         let replaced = match &told {
             // Somebody who looked took it for that of a stranger.
             Some(told) if told.how == How::Outside && on_disk && is_head(&held, told) => {
@@ -94,17 +103,20 @@ impl SharedFile<'_> {
             Some(told) => return self.correct(held, told, (version, &text), &base, over),
             None => self.bring_up_to_what_stood(&mut held, over.as_ref())?,
         };
-        let theirs = self.content(&held.history, replaced)?;
+        let mut theirs = self.content(&held.history, replaced)?;
         let (base, base_text) = self.made_from(&held, &base, over, (replaced, &theirs))?;
-        if !on_disk && held.now == replaced {
+        if !on_disk && held.now == replaced && !is_put_back {
             // Who wrote over it has told, and knew nothing of it.
             return self.commit_from(&mut held, base, &base_text, &text);
         }
-        // What came before a first record is not known to be nothing.
-        let is_first = replaced.is_absent() && told.is_some();
-        let (whole, regions) = if base == replaced || is_first {
+        // As in a commit, a file that was gone takes nothing from what is written anew.
+        let (whole, regions) = if base == replaced || replaced.is_absent() {
             (text.clone(), 0)
         } else {
+            if recent.iter().any(|record| record.lost.is_some() && !record.maybe) {
+                // What that one swallowed itself, its author did not delete.
+                theirs = self.with_lost(&held.history, &theirs)?;
+            }
             merged(Rules::of(&held.real), &base_text, &text, &theirs)
         };
         let missing = if whole == text { Vec::new() } else { merge::swallowed(&whole, &text) };

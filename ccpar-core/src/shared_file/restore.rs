@@ -122,6 +122,11 @@ impl SharedFile<'_> {
         plan.failed.map_or(Ok((plan.closed, commit)), Err)
     }
 
+    /// A text with what nobody can have meant to swallow.
+    pub(super) fn with_lost(&self, history: &History, text: &[u8]) -> Result<Vec<u8>> {
+        self.put_together(history, text, true).map(|whole| whole.text)
+    }
+
     /// Puts what was swallowed back into a text.
     fn put_together(&self, history: &History, text: &[u8], healing: bool) -> Result<Whole> {
         let mut whole = Whole { text: text.to_vec(), ..Whole::default() };

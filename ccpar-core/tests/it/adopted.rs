@@ -285,3 +285,67 @@ fn what_was_inferred_of_a_text_gives_way_to_what_its_author_tells_later() {
         }
     }
 }
+
+#[test]
+fn what_was_put_back_stays_whoever_saw_it_and_what_was_written_is_kept() {
+    for seen in [false, true] {
+        let world = World::new();
+        let path = world.write("n.md", BASE);
+        let ada = world.session(Some("ada"));
+        let file = ada.file(&path);
+        look(&file);
+        let mine = format!("{BASE}- by ada\n");
+        for text in [&*mine, BASE] {
+            outside(&path, text);
+            if seen {
+                look(&file);
+            }
+        }
+        let mut versions = Vec::new();
+        for _ in 0..2 {
+            let _ = tell(&file, Stood::Text(BASE.as_bytes()), &mine);
+            assert_eq!(world.text("n.md"), BASE, "{seen}");
+            versions.push(hows(&file).len());
+        }
+        assert_eq!(versions[0], versions[1], "{seen}: told once");
+        let history = file.history().unwrap();
+        let kept = history.get(ccpar_core::Version::of(mine.as_bytes())).unwrap();
+        assert!(kept.is_some(), "{seen}");
+    }
+}
+
+#[test]
+fn a_file_that_was_removed_meanwhile_takes_nothing_from_what_is_written_anew() {
+    let world = World::new();
+    let path = world.write("n.md", BASE);
+    let [ada, bob] = ["ada", "bob"].map(|name| world.session(Some(name)));
+    let file = ada.file(&path);
+    look(&file);
+    let _ = bob.file(&path).remove().unwrap();
+    let mine = format!("{BASE}- by ada\n");
+    outside(&path, &mine);
+    let _ = tell(&file, Stood::Text(BASE.as_bytes()), &mine);
+    assert_eq!((world.text("n.md"), world.names()), (mine, vec!["n.md".to_owned()]));
+}
+
+#[test]
+fn what_a_stale_text_swallowed_was_not_deleted_by_its_author() {
+    let world = World::new();
+    let path = world.write("n.md", BASE);
+    let sessions = ["ada", "bob", "eve"].map(|name| world.session(Some(name)));
+    let [ada, bob, eve] = [0, 1, 2].map(|n: usize| sessions[n].file(&path));
+    look(&ada);
+    let second = format!("{BASE}- by bob\n");
+    outside(&path, &second);
+    let _ = tell(&bob, Stood::Text(BASE.as_bytes()), &second);
+    // One who had not seen that, and who has not told yet; then one who had.
+    outside(&path, BASE.replace("- one\n", "- one, by ada\n"));
+    look(&ada);
+    let third = second.replace("- three\n", "- three, by eve\n");
+    outside(&path, &third);
+    let _ = tell(&eve, Stood::Text(second.as_bytes()), &third);
+    let text = world.text("n.md");
+    for line in ["- one, by ada\n", "- by bob\n", "- three, by eve\n"] {
+        assert!(text.contains(line), "{line:?}: {text}");
+    }
+}
