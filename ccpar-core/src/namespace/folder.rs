@@ -155,9 +155,10 @@ pub(super) fn blocked(folder: &Path, name: &str) -> Option<PathBuf> {
     parents.into_iter().rev().find(stands).map(Path::to_owned)
 }
 
-/// Whether a folder is one of a namespace.
+/// Whether a folder is one of a namespace; one that cannot be looked into is left alone
+/// as if it were.
 pub(super) fn is_namespace(folder: &Path) -> bool {
-    folder.join(MARKER).exists()
+    folder.join(MARKER).try_exists().unwrap_or(true)
 }
 
 #[cfg(test)]
