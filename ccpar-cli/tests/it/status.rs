@@ -104,7 +104,7 @@ fn hooks_that_cannot_work_are_something_to_look_at() {
     home.write(".claude/settings.json", "{}");
     assert_eq!(state(), "missing");
     home.pipe(&["hook"], "not JSON").ended(0, "");
-    home.ccpar(&["doctor"]).ended(0, "the hook's input cannot be read");
+    home.ccpar(&["doctor"]).ended(0, "note: a hook failed at ");
 }
 
 #[test]

@@ -46,11 +46,13 @@ pub(super) fn note_failures(harness: &Harness) {
     let today: Vec<_> = logged.into_iter().filter(|entry| entry.time >= when::midnight()).collect();
     for entry in today.iter().rev().take(MOST) {
         let problem = output::line(entry.problem.as_bytes());
-        let event = output::line(entry.event.as_bytes());
+        // What could not be read named none.
+        let event = match &*entry.event {
+            "" => String::new(),
+            event => format!(" ({})", output::line(event.as_bytes())),
+        };
         let time = output::time(entry.time);
-        output::note(format!(
-            "a hook ({event}) failed at {time}, and its call went ahead: {problem}"
-        ));
+        output::note(format!("a hook{event} failed at {time}, and its call went ahead: {problem}"));
     }
     if today.len() > MOST {
         let path = harness.root().join("hooks.log");
