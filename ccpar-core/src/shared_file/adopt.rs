@@ -101,7 +101,7 @@ impl SharedFile<'_> {
                 told.replaced()
             }
             Some(told) => return self.correct(held, told, (version, &text), &base, over),
-            None => self.bring_up_to_what_stood(&mut held, over.as_ref())?,
+            None => self.bring_up_to_what_stood(&mut held, over.as_ref(), &recent)?,
         };
         let mut theirs = self.content(&held.history, replaced)?;
         let (base, base_text) = self.made_from(&held, &base, over, (replaced, &theirs))?;
@@ -175,9 +175,9 @@ impl SharedFile<'_> {
         &self,
         held: &mut Held,
         over: Option<&(Version, Vec<u8>)>,
+        recent: &[Record],
     ) -> Result<Version> {
         if let Some((version, text)) = over {
-            let recent = held.history.recent(VERSIONS)?;
             let is_known = recent
                 .iter()
                 .any(|record| record.version == *version || record.parents.contains(version));
