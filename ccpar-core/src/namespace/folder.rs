@@ -5,7 +5,7 @@ use std::fs::{self, DirEntry};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Context as _, Result};
+use crate::error::{Context as _, Result, is_missing};
 
 /// The file that makes a folder one of a namespace, so that it is no part of what
 /// it lies in.
@@ -158,7 +158,10 @@ pub(super) fn blocked(folder: &Path, name: &str) -> Option<PathBuf> {
 /// Whether a folder is one of a namespace; one that cannot be looked into is left alone
 /// as if it were.
 pub(super) fn is_namespace(folder: &Path) -> bool {
-    folder.join(MARKER).try_exists().unwrap_or(true)
+    match folder.join(MARKER).metadata() {
+        Ok(_) => true,
+        Err(error) => !is_missing(&error),
+    }
 }
 
 #[cfg(test)]
