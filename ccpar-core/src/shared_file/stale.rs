@@ -153,6 +153,9 @@ pub(super) fn infer(
 /// conflict that has lines too which the author had seen in the base and dropped:
 /// those are not meant.
 pub(super) fn brought_back(merge: &Merge<'_>, base: &[u8], text: &[u8]) -> Vec<Vec<u8>> {
+    if merge.is_clean() {
+        return merge::swallowed(&merge.keep_theirs(), text);
+    }
     let dropped = merge::swallowed(base, text).join(&b'\n');
     merge::swallowed(&merge.keep_theirs(), &[text, &dropped].join(&b'\n'))
 }
