@@ -7,8 +7,9 @@
 //! killed in between is finished by the next, and what is aside can be read.
 //!
 //! `<root>/history/…/pruned` says up to which time contents may be gone: what is
-//! missing and younger is damage. Of a log that has grown long the oldest lines
-//! go too.
+//! missing and younger is damage. A second line says when the last prune was, and
+//! how much it left, in the order of [`LastPrune`]. Of a log that has grown long the
+//! oldest lines go too.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -64,6 +65,32 @@ pub struct Pruned {
     pub lines: usize,
 }
 
+/// When a history was pruned last, and what that left.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct LastPrune {
+    /// The number of the newest record.
+    n: u64,
+    /// In milliseconds since 1970.
+    time: u64,
+    /// How many records.
+    kept: u64,
+}
+
+impl LastPrune {
+    /// Whether to prune again, where record `n` is being written and texts have some
+    /// `len` bytes: when half as many records have come as were left, when they may
+    /// have half the bytes that are allowed, or after a while.
+    pub(crate) fn is_due(self, n: u64, now: u64, len: u64, limits: Limits) -> bool {
+        const LEAST: u64 = 64;
+        let new = n.saturating_sub(self.n);
+        let age = u128::from(now.abs_diff(self.time));
+        // A sixteenth of 90 days is the better part of a week.
+        new >= (self.kept / 2).max(LEAST)
+            || new.saturating_mul(len) >= limits.bytes / 2
+            || age >= limits.age.as_millis() / 16
+    }
+}
+
 /// A content that is kept.
 #[derive(Debug, Clone, Copy)]
 struct Kept {
@@ -105,12 +132,13 @@ pub(super) fn is_beyond_belief(note: &Path) -> bool {
 impl History {
     /// Removes what is beyond the limits. The caller holds the target's lock;
     /// `spared` are the versions that must stay, `times` says when each version
-    /// stood there last. A log that is open is to be opened anew if lines of it
-    /// went.
+    /// stood there last, and `log` the number of the newest record and how many
+    /// there are. A log that is open is to be opened anew if lines of it went.
     pub(crate) fn prune(
         &self,
         spared: &HashSet<Version>,
         times: &HashMap<Version, u64>,
+        (newest, records): (u64, usize),
         now: u64,
         limits: Limits,
     ) -> Result<Pruned> {
@@ -124,9 +152,7 @@ impl History {
         let last = |kept: &Kept| kept.touched.max(times.get(&kept.version).copied().unwrap_or(0));
         if let Some(last) = doomed.iter().map(last).max() {
             let last = last.max(self.pruned_until());
-            let path = self.dir.join("pruned");
-            let file = sys::open_private(path.as_std_path(), false).context("open", &path)?;
-            sys::write_at(&file, format!("{last:020}\n").as_bytes(), 0).context("write", &path)?;
+            self.note(last, self.last_prune())?;
         }
         for kept in doomed {
             let path = self.content_file(kept.version);
@@ -140,7 +166,30 @@ impl History {
             }
         }
         pruned.lines = self.cut_log()?;
+        let kept = records.saturating_sub(pruned.lines).max(contents.len() - pruned.contents);
+        let last = LastPrune { n: newest, time: now, kept: kept as u64 };
+        self.note(self.pruned_until(), last)?;
         Ok(pruned)
+    }
+
+    /// Written in place: it is shorter than a page.
+    fn note(&self, until: u64, last: LastPrune) -> Result<()> {
+        let LastPrune { n, time, kept } = last;
+        let path = self.dir.join("pruned");
+        let file = sys::open_private(path.as_std_path(), false).context("open", &path)?;
+        let text = format!("{until:020}\n{n:020} {time:020} {kept:020}\n");
+        sys::write_at(&file, text.as_bytes(), 0).context("write", &path)
+    }
+
+    /// The last prune; what cannot be read was long ago.
+    pub(crate) fn last_prune(&self) -> LastPrune {
+        let text = fs::read_to_string(self.dir.join("pruned")).unwrap_or_default();
+        let line = text.lines().nth(1).unwrap_or_default();
+        let numbers: Vec<u64> = line.split(' ').filter_map(|n| n.parse().ok()).collect();
+        match numbers[..] {
+            [n, time, kept] => LastPrune { n, time, kept },
+            _ => LastPrune::default(),
+        }
     }
 
     /// The contents that are kept, and those that a prune has put aside.
@@ -168,7 +217,7 @@ impl History {
     /// Up to which time contents may be gone, in milliseconds since 1970.
     pub fn pruned_until(&self) -> u64 {
         let text = fs::read_to_string(self.dir.join("pruned"));
-        text.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+        text.ok().and_then(|text| text.lines().next()?.parse().ok()).unwrap_or(0)
     }
 
     /// What any holder has seen of the target and may come back to.
@@ -287,6 +336,19 @@ mod tests {
         // What was touched within the hour stays though there is no room.
         assert_eq!(goes(&[], 0, 0), [2, 3, 4, 5]);
         assert_eq!(goes(&[2, 5], 0, 0), [3, 4]);
+    }
+
+    #[test]
+    fn the_more_was_left_the_longer_a_prune_waits() {
+        let limits = Limits { age: Duration::from_secs(16 * 3600), bytes: 1 << 20 };
+        let due = |last: LastPrune, n, hours, len| last.is_due(n, hours * HOUR, len, limits);
+        let few = LastPrune { n: 1000, time: 50 * HOUR, kept: 10 };
+        assert!(!due(few, 1063, 50, 10) && due(few, 1064, 50, 10));
+        let many = LastPrune { kept: 5000, ..few };
+        assert!(!due(many, 3499, 50, 10) && due(many, 3500, 50, 10));
+        // By time, by bytes, and where nothing is known.
+        assert!(due(many, 1001, 51, 10) && due(many, 1128, 50, 4096));
+        assert!(!due(many, 1127, 50, 4096) && due(LastPrune::default(), 1, 50, 10));
     }
 
     #[test]

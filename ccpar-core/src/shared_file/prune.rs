@@ -8,15 +8,12 @@ use crate::error::Result;
 use crate::harness;
 use crate::history::{History, How, Limits, Pruned, Version};
 
-/// How many commits come between two prunes, at least and at most.
+/// How many records come at least between two looks at whether a prune is due.
 const EVERY: u64 = 64;
-const RARELY: u64 = 1024;
 
-/// Whether whoever wrote the records behind `before`, up to `n`, is to prune: it looks
-/// at all that is kept, so the more that is, the longer it waits.
-fn is_due(before: u64, n: u64) -> bool {
-    let every = (n.next_power_of_two() / 32).clamp(EVERY, RARELY);
-    n / every > before / every
+/// Whether whoever wrote the records behind `before`, up to `n`, is to look.
+fn is_asked(before: u64, n: u64) -> bool {
+    n / EVERY > before / EVERY
 }
 
 impl SharedFile<'_> {
@@ -29,16 +26,21 @@ impl SharedFile<'_> {
         self.prune_held(&held.history, self.harness.limits())
     }
 
-    /// The same, once in a while: a commit is to stay cheap.
+    /// The same, once in a while: a commit is to stay cheap. A prune looks at all that
+    /// is kept, so the more that is, the longer the next one waits.
     pub(super) fn prune_now_and_then(&self, held: &mut Held, len: usize) {
         let n = held.log.head().map_or(0, |head| head.n);
-        let large = (len as u64).saturating_mul(EVERY) > self.harness.limits().bytes;
-        if !held.keeps || !(is_due(held.found_at, n) || large && n > held.found_at) {
+        let (limits, len) = (self.harness.limits(), len as u64);
+        let large = len.saturating_mul(EVERY) > limits.bytes;
+        if !held.keeps || !(is_asked(held.found_at, n) || large && n > held.found_at) {
             return;
         }
         held.found_at = n;
+        if !large && !held.history.last_prune().is_due(n, harness::now(), len, limits) {
+            return;
+        }
         // The commit stands. What could not be removed goes the next time.
-        let pruned = self.prune_held(&held.history, self.harness.limits());
+        let pruned = self.prune_held(&held.history, limits);
         if pruned.is_ok_and(|pruned| pruned.lines > 0)
             && let Ok(log) = held.history.open_log()
         {
@@ -53,6 +55,7 @@ impl SharedFile<'_> {
         let closed = super::loss::closed(&parsed);
         let conflicts = !self.conflict_copies()?.is_empty();
         let head = parsed.effective().next_back().map(|head| head.n);
+        let newest = parsed.records.last().map_or(0, |newest| newest.n);
         let mut times: HashMap<Version, u64> = HashMap::new();
         for record in parsed.effective() {
             times.insert(record.version, record.time);
@@ -64,22 +67,6 @@ impl SharedFile<'_> {
                 spared.extend(record.base);
             }
         }
-        history.prune(&spared, &times, now, limits)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_more_is_kept_the_longer_a_prune_waits() {
-        let due = |to: u64| (1..=to).filter(|n| is_due(n - 1, *n)).count();
-        assert_eq!(due(64), 1);
-        assert_eq!(due(2048), 32);
-        assert_eq!(due(10_240) - due(8192), 4);
-        assert_eq!(due(1 << 20) - due((1 << 20) - 10_240), 10);
-        // Several records at once, and none.
-        assert!(is_due(63, 65) && is_due(62, 64) && !is_due(64, 66) && !is_due(64, 64));
+        history.prune(&spared, &times, (newest, parsed.records.len()), now, limits)
     }
 }
