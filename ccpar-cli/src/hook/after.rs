@@ -89,7 +89,9 @@ fn heal(
     file: &SharedFile<'_>,
     reply: &mut Reply,
 ) -> Result<(), Failure> {
-    if file.losses()?.iter().all(|loss| loss.record.maybe || loss.problem.is_some()) {
+    if !file.may_be_healed()?
+        || file.losses()?.iter().all(|loss| loss.record.maybe || loss.problem.is_some())
+    {
         return Ok(());
     }
     let before = file.look_only()?;

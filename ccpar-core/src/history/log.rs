@@ -7,6 +7,7 @@ use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::Version;
+use super::open::OpenLosses;
 use crate::atomic::Unsynced;
 use crate::error::{Context as _, Result};
 use crate::sys;
@@ -155,6 +156,9 @@ pub struct Record {
     /// The records whose losses this one makes good, by number.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub closes: Vec<u64>,
+    /// The losses that are open with it; `None` where who wrote it did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open: Option<OpenLosses>,
     /// Whose it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
@@ -192,6 +196,7 @@ impl Record {
             damage: None,
             moved_to: None,
             closes: Vec::new(),
+            open: None,
             session: None,
             branch: None,
             pid: None,
@@ -313,6 +318,13 @@ impl Log {
             return Ok(());
         };
         record.n = self.head.as_ref().map_or(1, |head| head.n + 1);
+        record.open = OpenLosses::after(self.head.as_ref(), &record);
+        if record.open.is_none() {
+            let whole = sys::read_range(file, 0..self.whole).context("read", &self.path)?;
+            let mut parsed = Parsed::new(&whole);
+            parsed.records.push(record.clone());
+            record.open = Some(OpenLosses::of(&parsed));
+        }
         let mut line = serde_json::to_vec(&record).expect("a record is plain data");
         line.push(b'\n');
         if file.metadata().context("examine", &self.path)?.len() > self.whole {

@@ -27,6 +27,7 @@
 
 mod known;
 mod log;
+mod open;
 mod prune;
 mod verify;
 mod version;
@@ -47,6 +48,7 @@ pub use known::known;
 pub(crate) use known::seen_by;
 pub(crate) use log::Log;
 pub use log::{Before, Damage, How, Parsed, Record};
+pub use open::OpenLosses;
 pub use prune::{Limits, Pruned, forget_seen};
 pub use verify::Finding;
 pub(crate) use verify::{Check, check_seen};
@@ -229,6 +231,28 @@ impl History {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).context("read", self.log_file()),
         }
+    }
+
+    /// The losses that are open; `None` if the whole log has to be read for that.
+    ///
+    /// # Errors
+    /// Those of [`records`](Self::records).
+    pub(crate) fn open_losses(&self) -> Result<Option<OpenLosses>> {
+        let path = self.log_file();
+        let log = match File::open(&path) {
+            Ok(log) => log,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Some(OpenLosses::default()));
+            }
+            Err(error) => return Err(error).context("read", &path),
+        };
+        if let Some(format) =
+            known::first_line(&log).context("read", &path)?.as_deref().and_then(format_of)
+        {
+            self.check_format(format)?;
+        }
+        let (newest, _) = tail(&log, 1).context("read", &path)?;
+        Ok(newest.into_iter().next().map_or(Some(OpenLosses::default()), |newest| newest.open))
     }
 
     /// Opens the log to append to it. The caller holds the target's lock.

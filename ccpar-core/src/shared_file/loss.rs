@@ -98,7 +98,17 @@ impl SharedFile<'_> {
     /// The losses that are open, oldest first. Takes no lock, so
     /// [`settle`](Self::settle) first to know of the newest too.
     pub fn losses(&self) -> Result<Vec<Loss>> {
-        Ok(self.open_losses(&self.history()?, |_| true)?.open)
+        let history = self.history()?;
+        if history.open_losses()?.is_some_and(|open| open.is_empty()) {
+            return Ok(Vec::new());
+        }
+        Ok(self.open_losses(&history, |_| true)?.open)
+    }
+
+    /// Whether stale writers may have swallowed what nobody can have meant, and so
+    /// there may be something to [heal](Self::heal). Only the end of the log is read.
+    pub fn may_be_healed(&self) -> Result<bool> {
+        Ok(self.history()?.open_losses()?.is_none_or(|open| open.has_sure()))
     }
 
     pub(super) fn open_losses(
