@@ -1,15 +1,33 @@
 //! What can be typed.
 
 use std::ffi::OsString;
+use std::fmt::Write as _;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    blame, claim, demo, diff, doctor, heartbeat, install, lock, locked_edit, locked_read,
-    locked_write, log, lost, merge, namespace, release, restore, sessions, show, status, uninstall,
-    watch,
+    blame, claim, completions, demo, diff, doctor, heartbeat, install, lock, locked_edit,
+    locked_read, locked_write, log, lost, man, merge, namespace, release, restore, sessions, show,
+    status, uninstall, watch,
 };
 use crate::exit::{Exit, Failure};
+
+/// How the paragraph of a verb's help begins that tells its exit codes, and the one
+/// that has the examples, each on a line.
+pub(crate) const EXIT: &str = "Exit: ";
+pub(crate) const EXAMPLE: &str = "Example: ";
+
+/// What the verbs are for, as the help lists them.
+const GROUPS: [(&str, &[&str]); 8] = [
+    ("Write", &["locked-write", "locked-read", "locked-edit", "lock", "merge"]),
+    ("See", &["status", "watch", "demo"]),
+    ("History", &["log", "show", "diff", "blame", "lost", "restore"]),
+    ("Sessions", &["sessions", "heartbeat", "claim", "release"]),
+    ("Memory", &["namespace"]),
+    ("Claude Code", &["install", "uninstall"]),
+    ("Care", &["doctor"]),
+    ("Shell", &["completions", "man"]),
+];
 
 /// Keeps parallel coding sessions from overwriting each other's files
 ///
@@ -46,6 +64,8 @@ pub(crate) enum Command {
     Status(status::Arguments),
     Doctor(doctor::Arguments),
     Demo(demo::Arguments),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 impl Command {
@@ -73,15 +93,37 @@ impl Command {
             Command::Status(arguments) => status::run(arguments),
             Command::Doctor(arguments) => doctor::run(arguments),
             Command::Demo(arguments) => demo::run(arguments),
+            Command::Completions(arguments) => completions::run(arguments),
+            Command::Man(arguments) => man::run(arguments),
         }
     }
+}
+
+/// All that can be typed, with a help that lists the verbs by what they are for.
+pub(crate) fn command() -> clap::Command {
+    let command = Cli::command();
+    let mut verbs = String::new();
+    for (group, names) in GROUPS {
+        let _ = writeln!(verbs, "{group}:");
+        for name in names {
+            let about = command.find_subcommand(name).and_then(clap::Command::get_about);
+            let about = about.map(ToString::to_string).unwrap_or_default();
+            let _ = writeln!(verbs, "  {name:<13} {about}");
+        }
+        verbs.push('\n');
+    }
+    command.help_template(format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{verbs}Options:\n{{options}}\n\n\
+         Each verb tells more, with examples: ccpar VERB --help\n"
+    ))
 }
 
 /// Reads the command line; on bad usage, or a call for help, prints and says
 /// how to end.
 pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Exit> {
     let words: Vec<OsString> = words.into_iter().collect();
-    Cli::try_parse_from(&words).map_err(|error| {
+    let matches = command().try_get_matches_from(&words);
+    matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
         let _ = error.print();
         match error.exit_code() {
             0 => Exit::Done,
@@ -98,6 +140,16 @@ mod tests {
 
     #[test]
     fn the_command_line_is_well_formed() {
-        <Cli as clap::CommandFactory>::command().debug_assert();
+        command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_lists_each_verb_once() {
+        let mut listed: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| *names).copied().collect();
+        let command = command();
+        let mut verbs: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+        listed.sort_unstable();
+        verbs.sort_unstable();
+        assert_eq!(listed, verbs);
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod blame;
 pub(crate) mod claim;
+pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod doctor;
@@ -13,6 +14,7 @@ pub(crate) mod locked_read;
 pub(crate) mod locked_write;
 pub(crate) mod log;
 pub(crate) mod lost;
+pub(crate) mod man;
 pub(crate) mod merge;
 pub(crate) mod namespace;
 pub(crate) mod release;

@@ -6,6 +6,7 @@ mod client;
 mod demo;
 mod doctor;
 mod faults;
+mod help;
 mod history;
 mod hook_answers;
 mod hook_sessions;

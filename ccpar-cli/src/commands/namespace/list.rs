@@ -18,7 +18,9 @@ use crate::{output, when};
 /// List all namespaces, and memory that was left behind
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --of those of one folder. Example: ccpar namespace list")]
+With --of those of one folder.
+
+Example: ccpar namespace list")]
 pub(super) struct Arguments {
     #[command(flatten)]
     of: Of,

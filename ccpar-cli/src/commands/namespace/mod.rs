@@ -47,6 +47,7 @@ enum Verb {
 
 /// Print the folder of a namespace, started or not
 #[derive(Debug, Args)]
+#[command(after_help = "Example: ls \"$(ccpar namespace path)\"")]
 struct PathArguments {
     #[command(flatten)]
     which: Which,
@@ -54,6 +55,7 @@ struct PathArguments {
 
 /// Remove a namespace; what only it has stays in the history
 #[derive(Debug, Args)]
+#[command(after_help = "Example: ccpar namespace discard feat/voice")]
 struct DiscardArguments {
     #[command(flatten)]
     which: Which,
