@@ -34,7 +34,7 @@ const GROUPS: [(&str, &[&str]); 8] = [
 /// A text is put in place against the version its author had read; what others
 /// wrote since then is merged in, and every version is kept.
 #[derive(Debug, Parser)]
-#[command(name = "ccpar", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "ccpar", version, disable_help_subcommand = true, verbatim_doc_comment)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -16,7 +16,7 @@ use crate::paint::{self, Paint};
 /// The widest name that is shown whole.
 const WHO_MAX: usize = 28;
 
-/// Show which session, branch and time each line of a file came from
+/// Show which session, branch and time each line came from
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Columns: version, session and branch, time, line. A line that a restore brought

@@ -10,7 +10,7 @@ use crate::context::{self, Acting, seconds};
 use crate::exit::{Exit, Failure};
 use crate::output;
 
-/// Claim files for this session, all or none, until it releases them
+/// Claim files for this session, all or none, until released
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Prints the claim's token. `locked-write`, `locked-edit` and `restore` of others

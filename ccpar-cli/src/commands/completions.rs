@@ -7,7 +7,7 @@ use crate::cli;
 use crate::exit::{Exit, Failure};
 use crate::output;
 
-/// Print what a shell needs to complete ccpar's verbs and options
+/// Print what a shell needs to complete verbs and options
 #[derive(Debug, Args)]
 #[command(after_help = "\
 bash        in ~/.bashrc: source <(ccpar completions bash)

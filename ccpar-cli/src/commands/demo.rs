@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::exit::{Exit, Failure};
 use crate::output;
 
-/// Replay the day that went wrong, three ways: bare writes, flock, ccpar
+/// Replay the day that went wrong: with bare writes, flock, ccpar
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Runs real processes in a temporary folder, and removes it at the end.

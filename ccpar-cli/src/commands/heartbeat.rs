@@ -11,7 +11,7 @@ use crate::context::{self, Acting, seconds};
 use crate::exit::{Exit, Failure};
 use crate::output;
 
-/// Say that this session is at work: register it, and renew its claims
+/// Say that this session is at work, and renew its claims
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The session lives as long as its process: --pid, else Claude Code's own, else the

@@ -11,7 +11,7 @@ use crate::context::{self, Claimed, Keeping, Writing};
 use crate::exit::{Exit, Failure};
 use crate::output;
 
-/// Put the text on stdin in place of a file, merged with what came in between
+/// Put stdin in place of a file, merged with what came in between
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The text is merged against the version this session has last seen (read with

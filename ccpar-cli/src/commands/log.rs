@@ -13,7 +13,7 @@ use crate::exit::{Exit, Failure};
 use crate::paint::{self, Paint};
 use crate::{output, when};
 
-/// List the versions of a file, newest first, or of all known files
+/// List the versions of a file, or of all known files, newest first
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Columns: number, version, time, how it came about, lines in and out, session

@@ -35,6 +35,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         output::data(&page(named(&command, &arguments.verb)?)?)?;
         return Ok(Exit::Done);
     };
+    std::fs::create_dir_all(folder).map_err(|error| {
+        Failure::new(format!("cannot create `{}`: {error}", output::path(folder)))
+    })?;
     let pages = all(&command);
     for command in &pages {
         let path = folder.join(Man::new((*command).clone()).get_filename());
@@ -49,7 +52,7 @@ fn named<'c>(command: &'c Command, verb: &[String]) -> Result<&'c Command, Failu
     verb.iter().try_fold(command, |command, name| {
         command.find_subcommand(name).ok_or_else(|| {
             let name = output::line(name.as_bytes());
-            let whole = command.get_bin_name().unwrap_or_default();
+            let whole = command.get_bin_name().unwrap_or("ccpar");
             Failure::new(format!("`{whole}` has no verb `{name}`"))
                 .with_hint(format!("see which it has with: {whole} --help"))
         })

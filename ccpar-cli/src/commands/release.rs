@@ -10,7 +10,7 @@ use crate::context::{self, Acting};
 use crate::exit::{Exit, Failure};
 use crate::output;
 
-/// Release claims: of a token, on some files, or all of this session
+/// Release claims: by token, on some files, or all of this session
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exit: 0 released; 1 what was named is not held, or not any more; 2 trouble

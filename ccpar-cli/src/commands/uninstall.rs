@@ -9,7 +9,7 @@ use super::install::{How, Settings, Whose, any, show, without, write};
 use crate::context::{self, HowToWrite, Identity};
 use crate::exit::{Exit, Failure};
 
-/// Take ccpar's hooks out of Claude Code's settings, and nothing else
+/// Take ccpar's hooks, and nothing else, out of the settings
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Versions and sessions stay where they are: `~/.claude/ccpar` can be removed by hand.

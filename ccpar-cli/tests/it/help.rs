@@ -62,9 +62,10 @@ fn before(verb: &[String]) -> &'static str {
         ["release"] => "token=$(ccpar claim notes.md --pid $$)\n",
         ["lost"] => "printf 'line 1 of teh notes\\n' > notes.md\nccpar status > out || :\n",
         ["restore"] => {
-            "ccpar locked-read ~/.claude/memory/voice.md > out\nprintf 'line 1\\n' > notes.md\n"
+            "ccpar locked-read ~/.claude/memory/voice.md > out\nprintf 'line 1\\n' > notes.md
+            ccpar status > out || :\nrm notes.md\n"
         }
-        ["namespace", "diff" | "update" | "discard" | "promote"] | ["namespace"] => {
+        ["namespace", "path" | "diff" | "update" | "discard" | "promote"] | ["namespace"] => {
             "ccpar locked-read notes/voice.md > out\nccpar namespace start > out\n"
         }
         _ => "",
@@ -146,7 +147,7 @@ fn bash_completes_what_is_typed() {
     assert_eq!(completed("ccpar lo"), "locked-write locked-read locked-edit lock log lost\n");
     assert_eq!(completed("ccpar namespace pro"), "promote\n");
     assert_eq!(completed("ccpar status --w"), "--watch\n");
-    assert_eq!(completed("ccpar locked-write --durability p"), "process\n");
+    assert_eq!(completed("ccpar merge --rules m"), "markdown\n");
 }
 
 #[test]

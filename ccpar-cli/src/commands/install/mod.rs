@@ -22,7 +22,7 @@ use crate::hook::patterns;
 use crate::output;
 use crate::paint::Paint;
 
-/// Have Claude Code call ccpar around each write, so that sessions lose nothing
+/// Have Claude Code call ccpar around each write, to lose nothing
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Adds ccpar's hooks to the settings of Claude Code and leaves everything else there as

@@ -20,7 +20,7 @@ use crate::output;
 
 pub(crate) use list::{Entry, entries};
 
-/// Fork the shared memory for a branch, and merge it back on purpose
+/// Fork the memory for a branch, and merge it back on purpose
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The memory is that of Claude Code for the checkout, or any folder: --of FOLDER.

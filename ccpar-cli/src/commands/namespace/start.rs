@@ -19,7 +19,7 @@ use crate::output;
 Prints where it lies. One that was started before is left as it is.
 
 Example: claude --settings \"$(ccpar namespace start --print-settings)\"
-         ccpar namespace start feat/voice --of notes --at ../voice-notes")]
+         ccpar namespace start feat/voice --of notes --at ~/voice-notes")]
 pub(super) struct Arguments {
     #[command(flatten)]
     which: Which,

@@ -16,15 +16,15 @@ use crate::exit::{Exit, Failure};
 use crate::paint::Paint;
 use crate::{output, when};
 
-/// Put back what was there: a version, a time, lost lines, a file that is gone
+/// Put back a version, a time, lost lines, or a file that is gone
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A restore is a version like any other: what it replaces stays in the history.
 A path alone brings a file back that was removed, emptied, or no longer parses.
 
-Example: ccpar restore notes.md@3
-         ccpar restore notes.md
+Example: ccpar restore notes.md
          ccpar restore --lost notes.md
+         ccpar restore notes.md@3
          ccpar restore ~/.claude/memory --at 10:30 --dry-run
          ccpar restore --session 0f3c2 --dry-run")]
 pub(crate) struct Arguments {

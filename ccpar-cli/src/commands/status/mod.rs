@@ -21,7 +21,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// Clears a terminal.
 const CLEAR: &[u8] = b"\x1b[H\x1b[2J\x1b[3J";
 
-/// Show who is at work, what was written today, and what needs somebody
+/// Show who is at work, what was written, and what needs somebody
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Looks at all known files: records what something other than ccpar wrote since the

@@ -48,7 +48,7 @@ const BUSY: [Duration; 2] = [Duration::from_millis(2), AGAIN];
 /// be healed.
 const AGAIN: Duration = Duration::from_millis(50);
 
-/// Record each version that something other than ccpar writes, as it is written
+/// Record what something other than ccpar writes, as it is written
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Runs until it is stopped. One line per version on stdout; a line that says what
