@@ -356,7 +356,7 @@ pub(crate) fn session(harness: &Harness, given: &str) -> Result<String, Failure>
             .with_hint("see who has with: ccpar log"));
     }
     let some: Vec<String> = fit.iter().take(5).map(|id| output::line(id.as_bytes())).collect();
-    let more = if fit.len() > some.len() { ", …" } else { "" };
+    let more = if fit.len() > some.len() { ", ..." } else { "" };
     let all = output::count(fit.len(), "session");
     Err(Failure::new(format!("`{shown}` begins the ids of {all}: {}{more}", some.join(", "))))
 }

@@ -96,10 +96,10 @@ pub(crate) fn line(bytes: &[u8]) -> String {
     let mut shown: String = text
         .chars()
         .take(MOST)
-        .map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c })
+        .map(|c| if c.is_control() && c != '\t' { '?' } else { c })
         .collect();
     if text.chars().nth(MOST).is_some() {
-        shown.push('…');
+        shown.push_str("...");
     }
     shown
 }
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_line_cannot_drive_the_terminal() {
-        assert_eq!(line(b"a\x1b[31mb"), "a\u{fffd}[31mb");
-        assert_eq!(line("x".repeat(200).as_bytes()).chars().count(), 121);
+        assert_eq!(line(b"a\x1b[31mb"), "a?[31mb");
+        assert_eq!(line("x".repeat(200).as_bytes()).chars().count(), 123);
     }
 }

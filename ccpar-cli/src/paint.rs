@@ -48,7 +48,7 @@ impl Paint {
         if !self.terminal {
             return line.to_vec();
         }
-        let clean = |c: char| if c.is_control() && c != '\t' { '\u{fffd}' } else { c };
+        let clean = |c: char| if c.is_control() && c != '\t' { '?' } else { c };
         String::from_utf8_lossy(line).chars().map(clean).collect::<String>().into_bytes()
     }
 

@@ -86,7 +86,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let who = |record: &Record| {
         let name = report::author(record).unwrap_or_else(|| record.how.to_string());
         match name.char_indices().nth(WHO_MAX) {
-            Some((cut, _)) => format!("{}…", &name[..cut]),
+            Some((cut, _)) => format!("{}...", &name[..cut]),
             None => name,
         }
     };

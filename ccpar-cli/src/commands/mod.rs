@@ -17,6 +17,7 @@ pub(crate) mod lost;
 pub(crate) mod man;
 pub(crate) mod merge;
 pub(crate) mod namespace;
+pub(crate) mod notice;
 pub(crate) mod release;
 pub(crate) mod report;
 pub(crate) mod restore;

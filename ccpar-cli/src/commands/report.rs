@@ -128,7 +128,7 @@ pub(crate) fn commit(path: &Path, commit: &Commit, json: bool) -> Exit {
             output::quote(output::line(line));
         }
         if swallowed.lines.len() > LINES {
-            output::quote(format!("… and {} more", swallowed.lines.len() - LINES));
+            output::quote(format!("... and {} more", swallowed.lines.len() - LINES));
         }
         output::hint(format!(
             "put back what was lost with: ccpar restore --lost {}",

@@ -3,22 +3,18 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ccpar_core::registry::{Claim, ClientSession, Life, Listed, Session, client_sessions};
 use ccpar_core::{Error, Harness, layout};
 use clap::Args;
-use notify::{RecursiveMode, Watcher as _};
 use serde::Serialize;
 
+use crate::commands::notice::Changes;
 use crate::context::{self, Identity};
 use crate::exit::{Exit, Failure};
 use crate::paint::{self, Paint};
 use crate::{output, when};
-
-/// Changes that come together are shown together.
-const TOGETHER: Duration = Duration::from_millis(50);
 
 /// When to look for sessions that have died, which nothing tells.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -229,16 +225,11 @@ fn claim_words((claim, left): &(Claim, u64)) -> String {
 
 /// Lists again whenever the sessions, the claims or Claude Code's list change.
 fn watch(harness: &Harness, arguments: &Arguments) -> Result<Exit, Failure> {
-    let (tell, told) = channel();
-    let failed = |error: notify::Error| Failure::new(format!("cannot watch the sessions: {error}"));
-    let mut watcher = notify::recommended_watcher(move |_| {
-        let _ = tell.send(());
-    })
-    .map_err(failed)?;
+    let mut changes = Changes::new()?;
     let folders = harness.registry().folders()?;
     let client = layout::client_sessions(|name| std::env::var_os(name));
     for folder in folders.into_iter().chain(client.filter(|folder| folder.is_dir())) {
-        watcher.watch(&folder, RecursiveMode::NonRecursive).map_err(failed)?;
+        changes.follow(&folder)?;
     }
     let mut shown = None;
     // What is wrong is said once.
@@ -258,15 +249,6 @@ fn watch(harness: &Harness, arguments: &Arguments) -> Result<Exit, Failure> {
             output::text(&text)?;
             shown = Some(text);
         }
-        match told.recv_timeout(AGAIN) {
-            Ok(()) => {
-                let end = Instant::now() + TOGETHER;
-                while told.recv_timeout(end.saturating_duration_since(Instant::now())).is_ok() {}
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err(Failure::new("the system stopped telling what changes"));
-            }
-        }
+        changes.wait(AGAIN)?;
     }
 }

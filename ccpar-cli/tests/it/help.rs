@@ -8,7 +8,9 @@ fn listed(home: &Home, words: &[&str]) -> Vec<Vec<String>> {
     let verbs = help.split("\nOptions:").next().unwrap().lines();
     let verbs = verbs.filter_map(|line| line.strip_prefix("  "));
     let verbs = verbs.filter_map(|line| line.split_once(' ')).filter(|(verb, _)| !verb.is_empty());
-    verbs.map(|(verb, _)| words.iter().copied().chain([verb]).map(str::to_owned).collect()).collect()
+    verbs
+        .map(|(verb, _)| words.iter().copied().chain([verb]).map(str::to_owned).collect())
+        .collect()
 }
 
 /// All verbs, those of `namespace` included.
@@ -139,7 +141,8 @@ fn bash_completes_what_is_typed() {
         let script = format!(
             "source <(ccpar completions bash)
             COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); COMPREPLY=()
-            $(complete -p ccpar | sed 's/.*-F \\([^ ]*\\).*/\\1/') ccpar \"${{COMP_WORDS[-1]}}\" ccpar
+            $(complete -p ccpar | sed 's/.*-F \\([^ ]*\\).*/\\1/') ccpar \
+            \"${{COMP_WORDS[-1]}}\" \"${{COMP_WORDS[-2]}}\"
             echo \"${{COMPREPLY[@]}}\""
         );
         run(home.command("bash").args(["-c", &script]), b"").quiet()

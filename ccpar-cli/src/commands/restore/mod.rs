@@ -284,7 +284,7 @@ fn many(
         if !left.is_empty() {
             let names = left.iter().take(5).map(|path| output::short_path(path));
             let names = names.collect::<Vec<_>>().join(", ");
-            let more = if left.len() > 5 { ", …" } else { "" };
+            let more = if left.len() > 5 { ", ..." } else { "" };
             let files = output::count(left.len(), "file");
             output::say(format!("left as they are, {why}: {files} ({names}{more})"));
         }

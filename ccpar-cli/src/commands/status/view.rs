@@ -140,29 +140,34 @@ impl View {
         }
     }
 
-    pub(super) fn print_json(&self) -> Result<(), Failure> {
+    /// One object a line.
+    pub(super) fn json(&self) -> Result<Vec<u8>, Failure> {
+        let mut lines = Vec::new();
         for session in &self.sessions {
-            kind("session", session)?;
+            push(&mut lines, "session", session)?;
         }
-        kind("today", &self.today)?;
+        push(&mut lines, "today", &self.today)?;
         for file in &self.files {
-            kind("file", file)?;
+            push(&mut lines, "file", file)?;
         }
         for namespace in &self.namespaces {
-            kind("namespace", namespace)?;
+            push(&mut lines, "namespace", namespace)?;
         }
-        kind("hooks", &self.hooks)
+        push(&mut lines, "hooks", &self.hooks)?;
+        Ok(lines)
     }
 }
 
-fn kind(kind: &str, value: &impl Serialize) -> Result<(), Failure> {
+fn push(lines: &mut Vec<u8>, kind: &str, value: &impl Serialize) -> Result<(), Failure> {
     #[derive(Serialize)]
     struct Line<'a, T> {
         kind: &'a str,
         #[serde(flatten)]
         value: &'a T,
     }
-    Ok(output::json(&Line { kind, value })?)
+    serde_json::to_writer(&mut *lines, &Line { kind, value }).map_err(std::io::Error::from)?;
+    lines.push(b'\n');
+    Ok(())
 }
 
 impl Today {
