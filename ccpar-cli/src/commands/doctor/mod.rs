@@ -1,7 +1,10 @@
 //! `ccpar doctor`
 
+mod around;
+mod finding;
 mod folder;
 mod hooks;
+mod root;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,6 +14,7 @@ use ccpar_core::{Harness, Limits};
 use clap::Args;
 use serde::Serialize;
 
+use self::finding::Weight;
 use crate::context::{self, Writing};
 use crate::exit::{Exit, Failure};
 use crate::{output, when};
@@ -19,8 +23,13 @@ use crate::{output, when};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Holds each content against its hash, reads each line of each log, and looks for
-what is missing. What it mends it copies to the folder `doctor` of its root first.
-Says too where Claude Code's hooks cannot work, and why one failed today.
+what is missing. What it mends there it copies to the folder `doctor` of its root
+first. Looks too whose the root is and who may look into it, whether locks exclude
+there (two processes try), for what killed writers left, heartbeats that cannot be
+read, namespaces whose branch or worktree is gone, indexes that do not say what
+lies beside them, whether Claude Code's hooks work and why one failed today, hooks
+of other tools that are gone, and how old the client is. Mends what is safe to mend;
+for the rest it names the command.
 
 With --prune it removes what is older, or more, than is to be kept. Each commit
 does that now and then by itself.
@@ -29,7 +38,9 @@ With a folder of notes or skills it holds the index there against the files, and
 names namespaces whose worktree is gone. --fix adds entries from the files' front
 matter, and removes those that it could make again; any other line stays.
 
-Exit: 0 in order, or mended; 1 something is not; 2 trouble
+Exit: 0 in order, mended, or only worth a note; 1 somebody should see to something;
+2 what ccpar promises does not hold (no locks, no root to write to), or it could not
+be looked
 
 Example: ccpar doctor --dry-run
          ccpar doctor ~/.claude/skills --fix")]
@@ -38,9 +49,13 @@ pub(crate) struct Arguments {
     #[arg(conflicts_with = "prune")]
     folder: Option<PathBuf>,
 
-    /// Mend the index of the folder
-    #[arg(long, requires = "folder", conflicts_with = "dry_run")]
+    /// Mend what is safe to mend: of a folder its index; else as without this
+    #[arg(long, conflicts_with_all = ["dry_run", "prune"])]
     fix: bool,
+
+    /// Say whether a lock can be had, to another doctor
+    #[arg(long, hide = true, value_name = "NAME")]
+    try_lock: Option<String>,
 
     /// Only say what is wrong
     #[arg(short = 'n', long)]
@@ -74,6 +89,9 @@ struct Json<'a> {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let harness = context::writing(&arguments.writing)?;
+    if let Some(name) = &arguments.try_lock {
+        return root::try_lock(&harness, name);
+    }
     if arguments.prune {
         return prune(harness, arguments);
     }
@@ -81,7 +99,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         return folder::run(&harness, folder, arguments.fix, arguments.writing.how.json);
     }
     let stamp = when::file_stamp();
-    let findings = harness.examine(!arguments.dry_run, &stamp)?;
+    let mend = !arguments.dry_run;
+    // First what the rest stands on.
+    let mut others = root::findings(&harness, mend);
+    let is_usable = others.iter().all(|finding| finding.weight < Weight::Trouble);
+    let findings = harness.examine(mend && is_usable, &stamp)?;
     let (mut exit, mut mended) = (Exit::Done, 0);
     for finding in &findings {
         let finding = match finding {
@@ -122,14 +144,27 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         output::data(row.as_bytes())?;
     }
     hooks::note_failures(&harness);
-    let hooks = hooks::findings();
-    if let Some(finding) = &hooks {
-        if exit == Exit::Done {
-            exit = Exit::No;
-        }
-        finding.print(arguments.writing.how.json)?;
+    others.extend(root::litter(&harness, mend && is_usable)?);
+    others.extend(around::sessions(&harness)?);
+    let (namespaces, is_unreadable) = around::namespaces(&harness)?;
+    if is_unreadable {
+        exit = Exit::Trouble;
     }
-    let found = findings.len() + usize::from(hooks.is_some());
+    others.extend(namespaces);
+    others.extend(around::indexes(&harness)?);
+    others.extend(hooks::findings(&harness));
+    others.extend(around::client());
+    for finding in &others {
+        finding.print(arguments.dry_run, arguments.writing.how.json)?;
+        mended += usize::from(finding.mended);
+        exit = match (exit, finding.exit()) {
+            (Exit::Trouble, _) | (_, Exit::Trouble) => Exit::Trouble,
+            (Exit::Done, found) => found,
+            (exit, _) => exit,
+        };
+    }
+    let told = others.iter().filter(|finding| finding.weight > Weight::Note).count();
+    let found = findings.len() + told;
     if found == 0 {
         output::say("all is in order");
     } else if arguments.dry_run {

@@ -1,0 +1,148 @@
+//! The root: whose it is, who may look into it, and whether locks exclude there.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use ccpar_core::lock::Mode;
+use ccpar_core::{Harness, Lock, layout};
+
+use super::finding::{Finding, Weight};
+use crate::exit::{Exit, Failure};
+use crate::output;
+
+/// All there is to say of it; nothing of one that is not there yet.
+pub(super) fn findings(harness: &Harness, mend: bool) -> Vec<Finding> {
+    let root = harness.root().as_std_path();
+    if !root.exists() {
+        return Vec::new();
+    }
+    let word = output::shell_word(root.as_os_str());
+    // It has no name, so nothing is left of it; and it is owned by who runs this.
+    let probe = match tempfile::tempfile_in(root) {
+        Ok(probe) => probe,
+        Err(error) => {
+            let problem = format!("nothing can be written there: {error}");
+            let remedy = format!("mend with: chmod -R u+rwX {word}");
+            return vec![Finding::new(Weight::Trouble, root, problem, remedy)];
+        }
+    };
+    let mut found = access(root, &probe, mend);
+    found.extend(locks(harness));
+    found
+}
+
+#[cfg(not(unix))]
+fn access(_: &Path, _: &std::fs::File, _: bool) -> Vec<Finding> {
+    Vec::new()
+}
+
+/// Files of others in it, and others who may look into it.
+#[cfg(unix)]
+fn access(root: &Path, probe: &std::fs::File, mend: bool) -> Vec<Finding> {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let (Ok(metadata), Ok(own)) = (root.metadata(), probe.metadata()) else { return Vec::new() };
+    let word = output::shell_word(root.as_os_str());
+    let mut found = Vec::new();
+    let entries = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect::<Vec<_>>()
+    };
+    let mut all = entries(root);
+    for folder in ["locks", "history", "sessions", "seen"] {
+        all.extend(entries(&root.join(folder)));
+    }
+    all.push(root.to_owned());
+    let is_foreign = |path: &std::path::PathBuf| {
+        path.symlink_metadata().is_ok_and(|metadata| metadata.uid() != own.uid())
+    };
+    all.retain(is_foreign);
+    if let Some(first) = all.first() {
+        let many = output::count(all.len(), "file or folder");
+        let problem = format!("{many} there belong to another user, `{}` for one", output::path(first));
+        let remedy = format!("mend with: sudo chown -R \"$(id -u)\" {word}");
+        found.push(Finding::new(Weight::Trouble, root, problem, remedy));
+    }
+    let mode = metadata.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let problem = format!("others may look into it: its mode is {mode:03o}");
+        let finding = Finding::new(Weight::Warning, root, problem, "its mode is 700 now");
+        let private = std::fs::Permissions::from_mode(0o700);
+        let mended = !mend || std::fs::set_permissions(root, private).is_ok();
+        let remedy = if mended { finding.remedy } else { format!("mend with: chmod 700 {word}") };
+        found.push(Finding { remedy, mended, ..finding });
+    }
+    found
+}
+
+/// Whether a lock that one process holds keeps another out, and only while it is held.
+fn locks(harness: &Harness) -> Option<Finding> {
+    let name = format!("doctor-{}.lock", std::process::id());
+    let path = harness.root().join("locks").join(&name);
+    let tries = || {
+        let lock = Lock::try_acquire(&path, Mode::Exclusive).map_err(Failure::from)?;
+        let while_held = other_gets(harness, &name)?;
+        drop(lock);
+        Ok::<_, Failure>((while_held, other_gets(harness, &name)?))
+    };
+    let problem = match tries() {
+        Ok((false, true)) => None,
+        Ok((true, _)) => Some("two processes held one lock at once".to_owned()),
+        Ok((false, false)) => Some("a lock stays taken when it was let go of".to_owned()),
+        Err(failure) => Some(failure.text()),
+    };
+    let _ = std::fs::remove_file(&path);
+    let remedy = "locks do not work on this file system: let `CCPAR_ROOT` name a folder of a local \
+                  disk, for all sessions";
+    problem.map(|problem| {
+        Finding::new(Weight::Trouble, harness.root().join("locks"), problem, remedy)
+    })
+}
+
+/// Whether another process can take this lock.
+fn other_gets(harness: &Harness, name: &str) -> Result<bool, Failure> {
+    let cannot = |error: std::io::Error| {
+        Failure::new(format!("no other process could be had to try a lock: {error}"))
+    };
+    let program = std::env::current_exe().map_err(cannot)?;
+    let mut other = Command::new(program);
+    other.args(["doctor", "--try-lock", name]).env("CCPAR_ROOT", harness.root().as_str());
+    let other = other.stdin(Stdio::null()).stdout(Stdio::null());
+    let output = other.stderr(Stdio::piped()).output().map_err(cannot)?;
+    match output.status.code() {
+        Some(0) => Ok(true),
+        Some(1) => Ok(false),
+        _ => Err(Failure::new(output::line(output.stderr.trim_ascii()))),
+    }
+}
+
+/// The other process.
+pub(super) fn try_lock(harness: &Harness, name: &str) -> Result<Exit, Failure> {
+    let path = harness.root().join("locks").join(name);
+    let lock = Lock::try_acquire(&path, Mode::Exclusive)?;
+    Ok(if lock.is_some() { Exit::Done } else { Exit::No })
+}
+
+/// What a killed writer left beside a file that nobody has written since.
+pub(super) fn litter(harness: &Harness, mend: bool) -> Result<Vec<Finding>, Failure> {
+    let (targets, _) = harness.targets(None)?;
+    let mut found = Vec::new();
+    for target in targets {
+        let temp = target.with_file_name(layout::temp_name(harness.root(), &target));
+        if temp.symlink_metadata().is_err() {
+            continue;
+        }
+        let lock = layout::lock_file(harness.root(), &target);
+        // Whoever holds the lock is at work on it.
+        if Lock::try_acquire(&lock, Mode::Exclusive)?.is_none() {
+            continue;
+        }
+        let file = harness.file(&target);
+        let sweep = || file.update(|text| Ok::<_, ccpar_core::Error>(text.to_vec()));
+        let mended = target.exists() && (!mend || (sweep().is_ok() && !temp.exists()));
+        let remedy = if mended { "removed" } else { "the next write of that file removes it" };
+        let problem = format!("a writer of `{}` died and left this", output::path(&target));
+        let finding = Finding::new(Weight::Warning, temp, problem, remedy);
+        found.push(Finding { mended, ..finding });
+    }
+    Ok(found)
+}
