@@ -116,6 +116,9 @@ impl From<Error> for Failure {
                 "claimed at {}; wait longer with --wait, or see who it is with: ccpar sessions",
                 output::time(claim.granted.wall),
             )),
+            Error::NotDurable { .. } => {
+                failure.with_hint("a power loss may take it back: the same again makes it sure")
+            }
             _ => failure,
         }
     }

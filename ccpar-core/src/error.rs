@@ -146,9 +146,9 @@ pub enum Error {
         problem: String,
     },
 
-    /// The text is in place, but a sync failed after that: a power loss may
-    /// take it back. Writing it again is safe.
-    #[error("`{}` is written, but not known to be durable", Shown(path))]
+    /// The text is in place, or the file is removed, but a sync failed after that: a
+    /// power loss may take it back. Doing it again is safe.
+    #[error("the change of `{}` is made, but not known to be durable", Shown(path))]
     NotDurable {
         /// The target.
         path: PathBuf,

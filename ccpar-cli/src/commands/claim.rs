@@ -26,7 +26,6 @@ Example: token=$(ccpar claim notes.md --reason 'sorting the index')
          ccpar release --claim \"$token\"")]
 pub(crate) struct Arguments {
     /// The files to claim; they need not exist
-    #[arg(required = true)]
     paths: Vec<PathBuf>,
 
     /// Its term, in seconds from now or from the session's last beat
@@ -52,6 +51,10 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     if arguments.ttl.as_millis() == 0 {
         return Err(Failure::new("a claim of no time binds nobody: give --ttl some seconds"));
+    }
+    if arguments.paths.is_empty() {
+        return Err(Failure::new("name the files to claim: nothing is claimed")
+            .with_hint("see what is claimed, and by whom, with: ccpar sessions --claims"));
     }
     let harness = context::acting(&arguments.acting)?.with_wait(context::wait(arguments.wait)?);
     let terms = Terms {

@@ -285,3 +285,10 @@ fn a_beat_that_repeats_mends_its_heartbeat_and_leaves_no_temp_file_of_others() {
     beats.kill().unwrap();
     beats.wait().unwrap();
 }
+
+#[test]
+fn a_claim_on_nothing_says_what_to_do() {
+    let home = Home::new();
+    let ran = home.ccpar(&["claim"]).ended(2, "name the files to claim");
+    assert!(ran.stderr.contains("ccpar sessions --claims"), "{ran:?}");
+}

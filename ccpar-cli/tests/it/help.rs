@@ -52,7 +52,7 @@ printf -- '---\nname: one\ndescription: what it does\n---\n' > .claude/skills/on
 printf '# Skills\n\n- [one](one/SKILL.md): what it does\n' > .claude/skills/INDEX.md
 git -C .claude init -q && cp notes.md .claude/notes.md && git -C .claude add notes.md && git -C .claude commit -qm first && echo more >> .claude/notes.md
 printf '#!/bin/sh\necho "- learnt" >> "$CCPAR_NAMESPACE/MEMORY.md"\n' > learn.sh
-printf '#!/bin/sh\ntest $# = 0 || test "$1" = --settings\n' > bin/claude
+printf '#!/bin/sh\ntest "$1" = --version && echo 2.1.330 || test $# = 0 || test "$1" = --settings\n' > bin/claude
 chmod +x learn.sh bin/claude
 export PATH="$HOME/bin:$PATH"
 "#;
@@ -150,7 +150,7 @@ fn bash_completes_what_is_typed() {
     assert_eq!(completed("ccpar lo"), "locked-write locked-read locked-edit lock log lost\n");
     assert_eq!(completed("ccpar namespace pro"), "promote\n");
     assert_eq!(completed("ccpar status --w"), "--watch\n");
-    assert_eq!(completed("ccpar merge --rules m"), "markdown\n");
+    assert_eq!(completed("ccpar merge --as m"), "markdown\n");
 }
 
 #[test]

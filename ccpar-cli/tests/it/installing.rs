@@ -318,3 +318,16 @@ fn a_plugin_is_a_folder_of_its_own() {
     home.ccpar(&["install", "--plugin", "plugin"]).ended(2, "hooks.json` is in it");
     assert!(!home.path(SETTINGS).exists());
 }
+
+#[test]
+fn settings_in_one_line_are_shown_spread_out_and_stay_in_one() {
+    let home = Home::new();
+    home.sh("mkdir .claude").quiet();
+    home.write(".claude/settings.json", "{\"model\":\"opus\",\"permissions\":{\"allow\":[]}}");
+    let dry = home.ccpar(&["install", "-n"]).ended(0, "shown spread out");
+    assert!(dry.stdout.contains("\n   \"model\": \"opus\",\n"), "{dry:?}");
+    assert!(dry.stdout.lines().all(|line| line.chars().count() < 200), "{dry:?}");
+    home.ccpar(&["install"]).ended(0, "installed");
+    let text = home.text(".claude/settings.json");
+    assert!(text.starts_with("{\"model\":\"opus\",\"permissions\":{\"allow\":[]}"), "{text}");
+}

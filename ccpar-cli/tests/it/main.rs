@@ -5,6 +5,8 @@ mod claims;
 mod client;
 mod demo;
 mod doctor;
+#[cfg(unix)]
+mod doctor_around;
 mod faults;
 mod help;
 mod history;

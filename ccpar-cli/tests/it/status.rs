@@ -1,9 +1,13 @@
 //! `ccpar status`: one screen, one line, and what programs read.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
 use crate::claims::Agent;
-use crate::support::{CCPAR, Home};
+use crate::support::{CCPAR, Home, run, there_is};
 
 fn objects(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -115,4 +119,92 @@ fn a_name_cannot_drive_the_terminal_and_a_closed_pipe_is_no_trouble() {
     let ran = home.ccpar(&["status"]);
     assert!(!ran.stdout.contains('\u{1b}') && !ran.stderr.contains('\u{1b}'), "{ran:?}");
     home.sh("ccpar status --json | true; exit ${PIPESTATUS:-0}").ended(0, "");
+}
+
+/// A terminal of this size on which a line of shell runs; what it shows.
+fn on_terminal(home: &Home, size: &str, line: &str) -> Option<String> {
+    if !there_is("script") || !there_is("stty") {
+        return None;
+    }
+    let line = format!("stty {size}; {line}");
+    let mut command = home.command("script");
+    let ran = run(command.args(["-qec", &line, "/dev/null"]).env("TERM", "xterm"), b"");
+    Some(ran.stdout)
+}
+
+#[test]
+fn a_narrow_terminal_gets_more_lines_not_longer_ones() {
+    let home = Home::new();
+    let agent = Agent::start();
+    let words = ["heartbeat", "--session", "a-session-with-a-name", "--pid", &agent.pid()];
+    home.ccpar(&words).quiet();
+    let Some(wide) = on_terminal(&home, "cols 100 rows 30", "ccpar status") else { return };
+    let narrow = on_terminal(&home, "cols 40 rows 30", "ccpar status").unwrap();
+    assert!(narrow.lines().count() > wide.lines().count(), "{narrow}\n{wide}");
+    let plain = on_terminal(&home, "cols 40 rows 30", "NO_COLOR=1 ccpar status").unwrap();
+    assert!(wide.contains("\u{1b}[1m") && !plain.contains('\u{1b}'), "{wide}\n{plain}");
+    let lines: Vec<_> = plain.lines().map(|line| line.trim_end().chars().count()).collect();
+    assert!(lines.iter().all(|width| *width <= 40), "{plain}");
+    let dumb = on_terminal(&home, "cols 40 rows 30", "TERM=dumb ccpar status").unwrap();
+    assert!(!dumb.contains('\u{1b}'), "{dumb}");
+}
+
+#[test]
+fn watching_on_a_terminal_draws_in_place_and_wipes_nothing_out() {
+    if !there_is("timeout") {
+        return;
+    }
+    let home = Home::new();
+    let line = "timeout 2 ccpar status --watch";
+    let Some(shown) = on_terminal(&home, "cols 40 rows 4", line) else { return };
+    assert!(shown.contains("\u{1b}[H") && !shown.contains("\u{1b}[3J"), "{shown:?}");
+    assert!(shown.contains("not shown: enlarge this"), "{shown:?}");
+    let dumb = on_terminal(&home, "cols 40 rows 4", &format!("TERM=dumb {line}")).unwrap();
+    assert!(!dumb.contains('\u{1b}') && dumb.matches("sessions").count() == 1, "{dumb:?}");
+}
+
+/// Waits until this is shown, and says how long that took.
+fn wait_for(lines: &mut impl Iterator<Item = String>, what: &str) -> Duration {
+    let begun = Instant::now();
+    let found = lines.find(|line| line.contains(what));
+    assert!(found.is_some(), "it ended without `{what}`");
+    begun.elapsed()
+}
+
+#[test]
+fn what_changes_is_shown_when_it_does_and_what_does_not_is_not_shown_again() {
+    let home = Home::new();
+    home.pipe(&["locked-write", "n.md"], "one\ntwo\n").quiet();
+    let mut command = home.command(CCPAR);
+    let mut watching = command.args(["status", "--watch"]).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(watching.stdout.take().unwrap()).lines();
+    let mut lines = lines.map(Result::unwrap);
+    wait_for(&mut lines, "all in order");
+    // A file, then a session: each is seen well before all is looked at again.
+    home.write("n.md", "");
+    let took = wait_for(&mut lines, "1 to look at");
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    let agent = Agent::start();
+    home.ccpar(&["heartbeat", "--session", "s1", "--pid", &agent.pid()]).quiet();
+    let took = wait_for(&mut lines, "1 at work");
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    watching.kill().unwrap();
+    watching.wait().unwrap();
+}
+
+#[test]
+fn a_root_that_nobody_may_write_is_shown_all_the_same() {
+    let home = Home::new();
+    home.pipe(&["locked-write", "n.md"], "one\n").quiet();
+    home.sh("chmod -R a-w .claude").quiet();
+    let ran = home.bound(&["status"], "");
+    let line = home.bound(&["status", "--line"], "");
+    let doctor = home.bound(&["doctor", "--dry-run"], "");
+    home.sh("chmod -R u+w .claude").quiet();
+    if let (Some(ran), Some(line), Some(doctor)) = (ran, line, doctor) {
+        ran.ended(0, "1 known file, all in order");
+        assert_eq!(line.quiet(), "ccpar: 0 sessions, all in order\n");
+        assert_eq!(doctor.code, 2, "{doctor:?}");
+        assert!(doctor.stdout.contains("nothing can be written there"), "{doctor:?}");
+    }
 }

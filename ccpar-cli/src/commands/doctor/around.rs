@@ -68,7 +68,7 @@ pub(super) fn indexes(harness: &Harness) -> Result<Vec<Finding>, Failure> {
     for folder in folders.into_iter().filter(|folder| folder.is_dir()) {
         // A folder of anything else has no index to hold against it.
         let Ok(Some(checked)) = index::check(harness, folder, false) else { continue };
-        if checked.flaws.is_empty() {
+        if checked.flaws.is_empty() || !checked.path.is_file() {
             continue;
         }
         let flaws = output::count(checked.flaws.len(), "entry");
@@ -87,10 +87,9 @@ pub(super) fn client() -> Option<Finding> {
     let path = env::var_os("PATH")?;
     let program = env::split_paths(&path).map(|folder| folder.join(&name)).find(|p| p.is_file())?;
     let (problem, weight) = match version(&program) {
-        Some(version) if version < TRIED => (
-            format!("this client is version {}", shown(version)),
-            Weight::Warning,
-        ),
+        Some(version) if version < TRIED => {
+            (format!("this client is version {}", shown(version)), Weight::Warning)
+        }
         Some(version) if version[..2] == TRIED[..2] => return None,
         Some(version) => (format!("this client is version {}", shown(version)), Weight::Note),
         None => ("it does not tell its version".to_owned(), Weight::Warning),

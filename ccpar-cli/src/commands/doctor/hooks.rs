@@ -54,7 +54,8 @@ fn others(harness: &Harness, path: &Path) -> Option<Finding> {
         let gone = foreign(path, &text).map(|then| then.difference(&there).count());
         if let Some(gone) = gone.filter(|gone| *gone > 0) {
             let hooks = output::count(gone, "hook");
-            let problem = format!("{hooks} of other tools that version {} had are gone", record.n);
+            let is = if gone == 1 { "is" } else { "are" };
+            let problem = format!("{hooks} of others, which version {} had, {is} gone", record.n);
             let word = output::shell_word(path.as_os_str());
             let remedy = format!("if nobody meant that, see: ccpar diff {word}@{}", record.n);
             return Some(Finding::new(Weight::Note, path, problem, remedy));

@@ -24,8 +24,8 @@ use crate::{output, when};
 #[command(after_help = "\
 Holds each content against its hash, reads each line of each log, and looks for
 what is missing. What it mends there it copies to the folder `doctor` of its root
-first. Looks too whose the root is and who may look into it, whether locks exclude
-there (two processes try), for what killed writers left, heartbeats that cannot be
+first. Looks too whose the root is and whether it can be written, whether locks
+exclude there (two processes try), for what killed writers left, heartbeats that cannot be
 read, namespaces whose branch or worktree is gone, indexes that do not say what
 lies beside them, whether Claude Code's hooks work and why one failed today, hooks
 of other tools that are gone, and how old the client is. Mends what is safe to mend;
@@ -101,7 +101,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let stamp = when::file_stamp();
     let mend = !arguments.dry_run;
     // First what the rest stands on.
-    let mut others = root::findings(&harness, mend);
+    let mut others = root::findings(&harness);
     let is_usable = others.iter().all(|finding| finding.weight < Weight::Trouble);
     let findings = harness.examine(mend && is_usable, &stamp)?;
     let (mut exit, mut mended) = (Exit::Done, 0);

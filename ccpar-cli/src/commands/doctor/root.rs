@@ -1,6 +1,6 @@
-//! The root: whose it is, who may look into it, and whether locks exclude there.
+//! The root: whose it is, whether it can be written, and whether locks exclude there.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use ccpar_core::lock::Mode;
@@ -10,68 +10,45 @@ use super::finding::{Finding, Weight};
 use crate::exit::{Exit, Failure};
 use crate::output;
 
-/// All there is to say of it; nothing of one that is not there yet.
-pub(super) fn findings(harness: &Harness, mend: bool) -> Vec<Finding> {
+/// All there is to say of it; nothing of one that is not there yet. Its mode is 700:
+/// who opens it sees to that.
+pub(super) fn findings(harness: &Harness) -> Vec<Finding> {
     let root = harness.root().as_std_path();
     if !root.exists() {
         return Vec::new();
     }
     let word = output::shell_word(root.as_os_str());
-    // It has no name, so nothing is left of it; and it is owned by who runs this.
-    let probe = match tempfile::tempfile_in(root) {
-        Ok(probe) => probe,
-        Err(error) => {
+    let folders = ["", "locks", "history", "sessions", "seen"].map(|name| root.join(name));
+    for folder in folders.iter().filter(|folder| folder.is_dir()) {
+        // It has no name, so nothing is left of it.
+        if let Err(error) = tempfile::tempfile_in(folder) {
             let problem = format!("nothing can be written there: {error}");
             let remedy = format!("mend with: chmod -R u+rwX {word}");
-            return vec![Finding::new(Weight::Trouble, root, problem, remedy)];
+            return vec![Finding::new(Weight::Trouble, folder, problem, remedy)];
         }
-    };
-    let mut found = access(root, &probe, mend);
-    found.extend(locks(harness));
-    found
+    }
+    foreign(root, &folders).into_iter().chain(locks(harness)).collect()
 }
 
 #[cfg(not(unix))]
-fn access(_: &Path, _: &std::fs::File, _: bool) -> Vec<Finding> {
-    Vec::new()
+fn foreign(_: &Path, _: &[PathBuf]) -> Option<Finding> {
+    None
 }
 
-/// Files of others in it, and others who may look into it.
+/// What belongs to another user than the root does: one who ran ccpar as somebody
+/// else leaves that.
 #[cfg(unix)]
-fn access(root: &Path, probe: &std::fs::File, mend: bool) -> Vec<Finding> {
-    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-    let (Ok(metadata), Ok(own)) = (root.metadata(), probe.metadata()) else { return Vec::new() };
+fn foreign(root: &Path, folders: &[PathBuf]) -> Option<Finding> {
+    use std::os::unix::fs::MetadataExt as _;
+    let owner = root.metadata().ok()?.uid();
+    let entries = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten();
+    let is_foreign = |path: &PathBuf| path.symlink_metadata().is_ok_and(|it| it.uid() != owner);
+    let all: Vec<_> = entries.flatten().map(|entry| entry.path()).filter(is_foreign).collect();
+    let things = output::count(all.len(), "thing");
+    let problem = format!("{things} in it of another user, like `{}`", output::path(all.first()?));
     let word = output::shell_word(root.as_os_str());
-    let mut found = Vec::new();
-    let entries = |folder: &Path| {
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).collect::<Vec<_>>()
-    };
-    let mut all = entries(root);
-    for folder in ["locks", "history", "sessions", "seen"] {
-        all.extend(entries(&root.join(folder)));
-    }
-    all.push(root.to_owned());
-    let is_foreign = |path: &std::path::PathBuf| {
-        path.symlink_metadata().is_ok_and(|metadata| metadata.uid() != own.uid())
-    };
-    all.retain(is_foreign);
-    if let Some(first) = all.first() {
-        let many = output::count(all.len(), "file or folder");
-        let problem = format!("{many} there belong to another user, `{}` for one", output::path(first));
-        let remedy = format!("mend with: sudo chown -R \"$(id -u)\" {word}");
-        found.push(Finding::new(Weight::Trouble, root, problem, remedy));
-    }
-    let mode = metadata.mode() & 0o777;
-    if mode & 0o077 != 0 {
-        let problem = format!("others may look into it: its mode is {mode:03o}");
-        let finding = Finding::new(Weight::Warning, root, problem, "its mode is 700 now");
-        let private = std::fs::Permissions::from_mode(0o700);
-        let mended = !mend || std::fs::set_permissions(root, private).is_ok();
-        let remedy = if mended { finding.remedy } else { format!("mend with: chmod 700 {word}") };
-        found.push(Finding { remedy, mended, ..finding });
-    }
-    found
+    let remedy = format!("mend with: sudo chown -R \"$(id -u)\" {word}");
+    Some(Finding::new(Weight::Trouble, root, problem, remedy))
 }
 
 /// Whether a lock that one process holds keeps another out, and only while it is held.
@@ -93,9 +70,8 @@ fn locks(harness: &Harness) -> Option<Finding> {
     let _ = std::fs::remove_file(&path);
     let remedy = "locks do not work on this file system: let `CCPAR_ROOT` name a folder of a local \
                   disk, for all sessions";
-    problem.map(|problem| {
-        Finding::new(Weight::Trouble, harness.root().join("locks"), problem, remedy)
-    })
+    problem
+        .map(|problem| Finding::new(Weight::Trouble, harness.root().join("locks"), problem, remedy))
 }
 
 /// Whether another process can take this lock.

@@ -165,7 +165,14 @@ pub(crate) fn show(
         return Ok(true);
     }
     let shown = output::path(file.path());
-    output::text(&Paint::stdout().diff([&shown, &shown], old, new))?;
+    let diff = match (settings::spread(old), settings::spread(new)) {
+        (Some(old), Some(new)) => {
+            output::note(format!("`{shown}` is shown spread out: its own layout stays"));
+            Paint::stdout().diff([&shown, &shown], &old, &new)
+        }
+        _ => Paint::stdout().diff([&shown, &shown], old, new),
+    };
+    output::text(&diff)?;
     if how.dry_run || !how.asks || output::ask("write that?") != Some(false) {
         return Ok(true);
     }

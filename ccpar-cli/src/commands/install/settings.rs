@@ -102,6 +102,48 @@ impl<'t> Settings<'t> {
     }
 }
 
+/// A text of JSON that stands in one line, spread over many, for people to read.
+pub(super) fn spread(text: &[u8]) -> Option<Vec<u8>> {
+    let bare = text.strip_prefix(BOM).unwrap_or(text).trim_ascii();
+    if bare.contains(&b'\n') {
+        return None;
+    }
+    // Not as a map of values, which would order the keys.
+    let value: Box<RawValue> = serde_json::from_slice(bare).ok()?;
+    let mut spread = Vec::with_capacity(bare.len() * 2);
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    let mut last = b' ';
+    let line = |spread: &mut Vec<u8>, depth: usize| {
+        spread.push(b'\n');
+        spread.extend(b"  ".repeat(depth));
+    };
+    for byte in value.get().bytes() {
+        if in_text {
+            spread.push(byte);
+            in_text = escaped || byte != b'"';
+            escaped = !escaped && byte == b'\\';
+            continue;
+        }
+        if byte.is_ascii_whitespace() {
+            continue;
+        }
+        let (opens, closes) = (b"{[".contains(&last), b"}]".contains(&byte));
+        depth -= usize::from(closes);
+        if last == b',' || (opens != closes && (opens || closes)) {
+            line(&mut spread, depth);
+        }
+        spread.push(byte);
+        if byte == b':' {
+            spread.push(b' ');
+        }
+        depth += usize::from(b"{[".contains(&byte));
+        in_text = byte == b'"';
+        last = byte;
+    }
+    spread.push(b'\n');
+    Some(spread)
+}
+
 /// Settings that hold these hooks and nothing else.
 pub(crate) fn text(events: &Events) -> String {
     if events.is_empty() {
@@ -127,4 +169,22 @@ fn wrong(path: &Path, line: usize, column: usize, what: &str) -> Failure {
     .with_hint(format!(
         "mend it there, or see whether ccpar has a version that was in order: ccpar log {word}"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_settings_is_spread_and_means_the_same() {
+        let text = br#"{"b":{"x":[1, 2,{}],"y":[]},"a":"{\"c\": [1,\\"}"#;
+        let spread = spread(text).unwrap();
+        let expected = "{\n  \"b\": {\n    \"x\": [\n      1,\n      2,\n      {}\n    ],\n    \"y\": []\n  \
+                        },\n  \"a\": \"{\\\"c\\\": [1,\\\\\"\n}\n";
+        assert_eq!(String::from_utf8(spread.clone()).unwrap(), expected);
+        let value = |text: &[u8]| serde_json::from_slice::<Value>(text).unwrap();
+        assert_eq!(value(&spread), value(text));
+        assert_eq!(super::spread(b"{\n}"), None);
+        assert_eq!(super::spread(b"{"), None);
+    }
 }

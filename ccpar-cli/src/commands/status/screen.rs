@@ -233,7 +233,7 @@ pub(super) fn fit(text: &[u8], columns: usize, rows: usize) -> Vec<u8> {
         screen.push_str("\u{1b}[K\n");
     }
     if hidden > 0 {
-        let more = format!("... {} more: make this window taller", output::count(hidden, "line"));
+        let more = format!("... {} not shown: enlarge this", output::count(hidden, "line"));
         screen.extend(more.chars().take(columns));
         screen.push_str("\u{1b}[K\n");
     }

@@ -240,7 +240,7 @@ fn what_is_no_json_is_refused_with_its_place() {
     let twice = "{\n  \"é\": 1, \"é\": 2\n}\n";
     assert_eq!(
         refusal(json, twice, "{}"),
-        no("line 2, column 11: the key \"é\" stands twice in one object")
+        no("line 2, column 11: the key `é` stands twice in one object")
     );
     let deep = format!("\n{}{}", "[".repeat(200), "]".repeat(200));
     assert_eq!(

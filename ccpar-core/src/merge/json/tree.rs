@@ -220,7 +220,10 @@ impl<'t> Reader<'t, '_> {
         let twice = keys.windows(2).filter(|pair| pair[0].0.id == pair[1].0.id);
         if let Some(pair) = twice.min_by_key(|pair| pair[1].0.span.start) {
             let Key { span, name, .. } = pair[1].0;
-            return Err((span.start, format!("the key {name:?} stands twice in one object")));
+            return Err((
+                span.start,
+                format!("the key `{}` stands twice in one object", name.escape_debug()),
+            ));
         }
         let ids = keys.iter().map(|(key, value)| (Some(key.id), *value)).collect();
         Ok(self.meanings.of_parts(ids, true))
