@@ -20,11 +20,19 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|verb| verb == "hook") {
         return hook::run();
     }
+    // Nor has a prompt.
+    if std::env::args_os().skip(1).eq(["status", "--line"]) {
+        return end(commands::status::print_line());
+    }
     let cli = match cli::parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(exit) => return exit.into(),
     };
-    match cli.command.run() {
+    end(cli.command.run())
+}
+
+fn end(ended: Result<exit::Exit, exit::Failure>) -> ExitCode {
+    match ended {
         Ok(exit) => exit.into(),
         Err(failure) => failure.report().into(),
     }

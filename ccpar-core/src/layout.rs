@@ -13,6 +13,7 @@
 //!   claims/<file name>-<key>.lock        where those wait who want a claim
 //!   claims/<file name>-<key>.bell        a fifo while the first of them listens
 //!   sessions/<id>.json                   a session's heartbeat
+//!   looked.jsonl, line.json              what the last look found; what a prompt was told
 //!   branches/<branch>                    its time says when it was told of news
 //!   namespaces/<branch>-<key>/           what a branch's namespace was forked from
 //! ```

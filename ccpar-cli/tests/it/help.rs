@@ -93,10 +93,11 @@ fn each_verb_has_an_example_that_works() {
                 let watches = example.starts_with("ccpar watch") || example.contains(" --watch");
                 watches.then_some(&*example)
             });
-            script += &match endless {
-                Some(line) => format!("timeout 1 {line} || test $? = 124\n"),
-                None => format!("{example}\n"),
-            };
+            script += &endless.map_or_else(
+                || example.clone(),
+                |line| format!("timeout 1 {line} || test $? = 124"),
+            );
+            script.push('\n');
         }
         let ran = bash(&home, &script);
         if ran.code != 0 || ran.stderr.contains("error:") {

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 
@@ -207,4 +207,43 @@ fn a_root_that_nobody_may_write_is_shown_all_the_same() {
         assert_eq!(doctor.code, 2, "{doctor:?}");
         assert!(doctor.stdout.contains("nothing can be written there"), "{doctor:?}");
     }
+}
+
+#[test]
+fn the_line_is_kept_for_a_moment_and_no_longer_than_it_is_true() {
+    let home = Home::new();
+    let mut agent = Agent::start();
+    let session = |name: &str, pid: &str| {
+        home.ccpar(&["heartbeat", "--session", name, "--pid", pid]).quiet();
+    };
+    let line = || home.ccpar(&["status", "--line"]).quiet();
+    let kept = ".claude/ccpar/line.json";
+    session("s1", &agent.pid());
+    // A folder that changed just now may change again unseen: then it is not kept.
+    let until_kept = |expected: &str| {
+        let is_kept = |_| {
+            assert_eq!(line(), format!("ccpar: {expected}, all in order\n"));
+            home.path(kept).exists() && home.text(kept).contains(expected)
+        };
+        assert!((0..100).any(is_kept), "it is never kept");
+    };
+    let keep = |age: u64, expected: &str| {
+        let mut last: Value = serde_json::from_str(&home.text(kept)).unwrap();
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        last["time"] = (u64::try_from(now.as_millis()).unwrap() - age).into();
+        last["line"] = expected.into();
+        home.write(kept, last.to_string());
+    };
+    until_kept("1 session");
+    keep(0, "as kept");
+    assert_eq!(line(), "as kept\n");
+    // Who comes is seen at once, who dies when the line is too old.
+    let other = Agent::start();
+    session("s2", &other.pid());
+    until_kept("2 sessions");
+    home.ccpar(&["claim", "n.md", "--session", "s2", "--pid", &other.pid()]);
+    until_kept("2 sessions, 1 claim");
+    agent.kill();
+    keep(5_001, "as kept");
+    assert_eq!(line(), "ccpar: 1 session, 1 claim, all in order\n");
 }

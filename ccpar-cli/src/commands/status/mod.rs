@@ -1,6 +1,7 @@
 //! `ccpar status`
 
 mod files;
+mod line;
 mod screen;
 mod view;
 
@@ -32,8 +33,8 @@ Looks at all known files: records what something other than ccpar wrote since th
 last look, and names lost lines, conflict copies, emptied, unparsable and removed
 files, and links in their place, each with the way back. What is in order is counted.
 
---line prints what fits into a prompt, or Claude Code's status line; it tells what
-the last look found.
+--line prints what fits into a prompt, or Claude Code's status line. Of files it
+tells what the last look found; that a session died it may tell five seconds late.
 
 Exit: 0 all is well; 1 something needs somebody; 2 trouble
 
@@ -52,13 +53,18 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
+/// What `--line` is for.
+pub(crate) fn print_line() -> Result<Exit, Failure> {
+    let (line, exit) = line::line(&context::reading(&Identity::default())?)?;
+    output::data(format!("{line}\n").as_bytes())?;
+    Ok(exit)
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let harness = context::reading(&Identity::default())?;
     if arguments.line {
-        let (line, exit) = view::line(&harness)?;
-        output::data(format!("{line}\n").as_bytes())?;
-        return Ok(exit);
+        return print_line();
     }
+    let harness = context::reading(&Identity::default())?;
     if arguments.watch {
         return watch(&harness);
     }

@@ -222,7 +222,7 @@ impl Hooks {
 
 /// The live sessions, those that ccpar does not guard last; whether a heartbeat
 /// could not be read.
-fn sessions(harness: &Harness) -> Result<(Vec<Session>, bool), Failure> {
+pub(super) fn sessions(harness: &Harness) -> Result<(Vec<Session>, bool), Failure> {
     let (listed, problems) = harness.registry().sessions()?;
     for problem in &problems {
         output::say(problem.to_string());
@@ -263,22 +263,4 @@ impl Session {
             claims: Vec::new(),
         }
     }
-}
-
-/// What fits into a prompt. Of files it tells what the last look found.
-pub(super) fn line(harness: &Harness) -> Result<(String, Exit), Failure> {
-    let (sessions, trouble) = sessions(harness)?;
-    let unguarded = sessions.iter().filter(|session| !session.guarded).count();
-    let (_, open) = harness.last_survey();
-    let mut parts = vec![output::count(sessions.len(), "session")];
-    parts.extend((unguarded > 0).then(|| format!("{unguarded} unguarded")));
-    let claims: usize = sessions.iter().map(|session| session.claims.len()).sum();
-    parts.extend((claims > 0).then(|| output::count(claims, "claim")));
-    parts.push(if open > 0 { format!("{open} to look at") } else { "all in order".to_owned() });
-    let exit = match (trouble, open) {
-        (true, _) => Exit::Trouble,
-        (false, 0) => Exit::Done,
-        (false, _) => Exit::No,
-    };
-    Ok((format!("ccpar: {}", parts.join(", ")), exit))
 }
