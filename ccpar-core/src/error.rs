@@ -17,11 +17,10 @@ use crate::registry::Claim;
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// What can go wrong.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused an act on a file. Nothing was changed.
-    #[error("cannot {act} `{}`", Shown(path))]
     Io {
         /// What was tried, as a verb: "read", "create".
         act: &'static str,
@@ -32,7 +31,6 @@ pub enum Error {
     },
 
     /// The lock was not free in time. Nothing was changed.
-    #[error("`{}` is locked{}{}", Shown(path), StillAfter(*waited), HeldBy(owner.as_ref()))]
     Busy {
         /// The target.
         path: PathBuf,
@@ -44,11 +42,6 @@ pub enum Error {
 
     /// The lock is held by the very command that waits for this process: to
     /// wait would be to wait for ever.
-    #[error(
-        "`{}` is locked by the command that this one runs in, which waits for it to end; \
-         write the file directly there, or end the locked command first",
-        Shown(path)
-    )]
     HeldByCaller {
         /// The target.
         path: PathBuf,
@@ -56,10 +49,6 @@ pub enum Error {
 
     /// Somebody else has claimed the target, and did not let go in time. Nothing
     /// was changed.
-    #[error(
-        "`{}` is claimed by {}{}; its term ends in {} unless it is renewed",
-        Shown(path), By(claim), StillAfter(*waited), Secs(*left)
-    )]
     Claimed {
         /// The target.
         path: PathBuf,
@@ -73,7 +62,6 @@ pub enum Error {
 
     /// The token that was shown is not, or no longer, that of a claim on the
     /// target. Nothing was changed.
-    #[error("token {token} holds no claim on `{}` (any more){}", Shown(path), NowBy(by.as_deref()))]
     Outdated {
         /// The target.
         path: PathBuf,
@@ -85,10 +73,6 @@ pub enum Error {
 
     /// The process that a session is to live as long as does not live. Nothing was
     /// changed.
-    #[error(
-        "there is no process {pid}, which the session was to live as long as: name the agent's \
-         own with `--pid`"
-    )]
     NoProcess {
         /// Its id.
         pid: u32,
@@ -96,7 +80,6 @@ pub enum Error {
 
     /// The target is nothing that ccpar can replace: a folder, a device, a
     /// read-only or hard-linked file. Nothing was changed.
-    #[error("`{}` {problem}", Shown(path))]
     Target {
         /// The target.
         path: PathBuf,
@@ -105,7 +88,6 @@ pub enum Error {
     },
 
     /// The root is not safe to keep histories in.
-    #[error("ccpar's root `{}` {problem}", Shown(path))]
     Root {
         /// The root.
         path: PathBuf,
@@ -114,18 +96,12 @@ pub enum Error {
     },
 
     /// A base was required, and none is known.
-    #[error(
-        "no base for `{}`: it is not known which version this text was made from; \
-         read it with `ccpar locked-read` first, or name the version with `--base`",
-        Shown(path)
-    )]
     NoBase {
         /// The target.
         path: PathBuf,
     },
 
     /// No such version is in the target's history.
-    #[error("`{}` has no version `{wanted}` in its history{hint}", Shown(path))]
     UnknownVersion {
         /// The target.
         path: PathBuf,
@@ -136,7 +112,6 @@ pub enum Error {
     },
 
     /// A record of ccpar's own cannot be read.
-    #[error("`{}`{}: {problem}", Shown(path), AtLine(*line))]
     Record {
         /// The file that holds it.
         path: PathBuf,
@@ -148,13 +123,73 @@ pub enum Error {
 
     /// The text is in place, but a sync failed after that: a power loss may
     /// take it back. Writing it again is safe.
-    #[error("`{}` is written, but not known to be durable", Shown(path))]
     NotDurable {
         /// The target.
         path: PathBuf,
         /// Why the sync failed.
         source: io::Error,
     },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Io { act, path, .. } => write!(f, "cannot {act} `{}`", Shown(path)),
+            Error::Busy { path, waited, owner } => {
+                let (after, held) = (StillAfter(*waited), HeldBy(owner.as_ref()));
+                write!(f, "`{}` is locked{after}{held}", Shown(path))
+            }
+            Error::HeldByCaller { path } => write!(
+                f,
+                "`{}` is locked by the command that this one runs in, which waits for it to end; \
+                 write the file directly there, or end the locked command first",
+                Shown(path)
+            ),
+            Error::Claimed { path, claim, left, waited } => write!(
+                f,
+                "`{}` is claimed by {}{}; its term ends in {} unless it is renewed",
+                Shown(path),
+                By(claim),
+                StillAfter(*waited),
+                Secs(*left)
+            ),
+            Error::Outdated { path, token, by } => {
+                let by = NowBy(by.as_deref());
+                write!(f, "token {token} holds no claim on `{}` (any more){by}", Shown(path))
+            }
+            Error::NoProcess { pid } => write!(
+                f,
+                "there is no process {pid}, which the session was to live as long as: name the \
+                 agent's own with `--pid`"
+            ),
+            Error::Target { path, problem } => write!(f, "`{}` {problem}", Shown(path)),
+            Error::Root { path, problem } => write!(f, "ccpar's root `{}` {problem}", Shown(path)),
+            Error::NoBase { path } => write!(
+                f,
+                "no base for `{}`: it is not known which version this text was made from; read \
+                 it with `ccpar locked-read` first, or name the version with `--base`",
+                Shown(path)
+            ),
+            Error::UnknownVersion { path, wanted, hint } => {
+                write!(f, "`{}` has no version `{wanted}` in its history{hint}", Shown(path))
+            }
+            Error::Record { path, line, problem } => {
+                write!(f, "`{}`{}: {problem}", Shown(path), AtLine(*line))
+            }
+            Error::NotDurable { path, .. } => {
+                write!(f, "`{}` is written, but not known to be durable", Shown(path))
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Io { source, .. } | Error::NotDurable { source, .. } => Some(source),
+            _ => None,
+        }
+    }
 }
 
 /// Adds the act and the path to an I/O error.

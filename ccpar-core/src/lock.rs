@@ -25,14 +25,12 @@
 use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
-use std::mem;
 use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use fd_lock::RwLock;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Context as _, Error, Result};
@@ -310,34 +308,27 @@ fn is_refused(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
 }
 
-/// fd-lock lends a guard that borrows its file. Forgetting the guard keeps the
-/// lock, and closing the file releases it: an owned guard without `unsafe`.
+/// The file with its lock, or without it if that is not free.
 fn try_lock(file: File, mode: Mode) -> io::Result<std::result::Result<File, File>> {
-    let mut lock = RwLock::new(file);
-    let outcome = match mode {
-        Mode::Exclusive => lock.try_write().map(mem::forget),
-        Mode::Shared => lock.try_read().map(mem::forget),
-    };
-    match outcome {
-        Ok(()) => Ok(Ok(lock.into_inner())),
-        Err(error)
+    let exclusive = mode == Mode::Exclusive;
+    match sys::flock(file, sys::Asked { exclusive, block: false }) {
+        (file, Ok(())) => Ok(Ok(file)),
+        (file, Err(error))
             if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) =>
         {
-            Ok(Err(lock.into_inner()))
+            Ok(Err(file))
         }
-        Err(error) => Err(error),
+        (_, Err(error)) => Err(error),
     }
 }
 
-fn block(file: File, mode: Mode) -> io::Result<File> {
-    let mut lock = RwLock::new(file);
+fn block(mut file: File, mode: Mode) -> io::Result<File> {
+    let exclusive = mode == Mode::Exclusive;
     loop {
-        let outcome = match mode {
-            Mode::Exclusive => lock.write().map(mem::forget),
-            Mode::Shared => lock.read().map(mem::forget),
-        };
+        let outcome;
+        (file, outcome) = sys::flock(file, sys::Asked { exclusive, block: true });
         match outcome {
-            Ok(()) => return Ok(lock.into_inner()),
+            Ok(()) => return Ok(file),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

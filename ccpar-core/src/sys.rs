@@ -1,17 +1,20 @@
 //! What std does not offer: private files and folders, file identity, metadata
-//! that survives a replacement, whether a process lives, and waiting for that.
+//! that survives a replacement, whether a process lives, and waiting for that or
+//! for a lock.
 //!
-//! The only module with platform branches, and the owner of `rustix`.
+//! The only module with platform branches, and the owner of `rustix` and `fd-lock`.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::path::Path;
 
 mod bell;
+mod flock;
 mod place;
 mod process;
 
 pub(crate) use bell::{Bell, ring, touch};
+pub(crate) use flock::{Asked, flock};
 pub(crate) use place::{boot, caller, host, machine, pid_namespace, uptime};
 pub(crate) use process::{
     holds_by_inheritance, make_inheritable, process_is_stopped, process_lives, process_start,
