@@ -56,3 +56,46 @@ fn the_examples_do_what_they_say() {
         assert_eq!(example("counter", &["COUNT"]).as_deref(), Some(count));
     }
 }
+
+/// What a picture says, without the words that have numbers in them.
+#[cfg(unix)]
+fn words_of(picture: &str) -> Vec<String> {
+    let lines = picture.lines().filter(|line| line.starts_with("<text"));
+    let said = lines.map(|line| {
+        let pieces = line.split('<').filter_map(|piece| piece.split_once('>'));
+        pieces.map(|(_, text)| text).collect::<String>()
+    });
+    // What was written today depends on how long ago midnight was.
+    said.filter(|line| !line.starts_with("today"))
+        .map(|line| {
+            let words = line.split_whitespace();
+            words
+                .filter(|word| !word.contains(|c: char| c.is_ascii_digit()))
+                .collect::<Vec<_>>()
+                .join(" ")
+        })
+        .collect()
+}
+
+#[cfg(unix)]
+#[test]
+fn the_pictures_show_what_is_printed() {
+    if !there_is("bash") || !there_is("git") || !there_is("python3") || !there_is("stty") {
+        return;
+    }
+    let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("docs");
+    let home = Home::new();
+    let drawn = home
+        .command("python3")
+        .arg(docs.join("picture"))
+        .arg(crate::support::CCPAR)
+        .arg(".")
+        .output();
+    let drawn = drawn.unwrap();
+    assert!(drawn.status.success(), "{}", String::from_utf8_lossy(&drawn.stderr));
+    for (picture, least) in [("demo.svg", 8), ("status.svg", 12)] {
+        let shown = words_of(&std::fs::read_to_string(docs.join(picture)).unwrap());
+        assert!(shown.len() >= least, "{picture} shows next to nothing: {shown:?}");
+        assert_eq!(words_of(&home.text(picture)), shown, "run `docs/picture CCPAR docs` again");
+    }
+}
