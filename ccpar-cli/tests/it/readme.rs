@@ -45,16 +45,29 @@ fn the_examples_do_what_they_say() {
         Some(crate::support::run(home.command(path).args(words), b"").quiet())
     };
     for entry in ["- one", "- two"] {
-        if example("shared_index", &["INDEX.md", entry]).is_none() {
-            return;
-        }
+        let Some(said) = example("shared_index", &["INDEX.md", entry]) else { return };
+        assert_eq!(said, "added\n");
     }
     assert_eq!(home.text("INDEX.md"), "- one\n- two\n");
+    assert_eq!(example("undo", &["INDEX.md"]).as_deref(), Some("back at number 1, by somebody\n"));
+    assert_eq!(home.text("INDEX.md"), "- one\n");
+    // Whoever it was that wrote last.
+    home.write("INDEX.md", "nothing of it\n");
     example("undo", &["INDEX.md"]);
     assert_eq!(home.text("INDEX.md"), "- one\n");
-    for count in ["1\n", "2\n"] {
-        assert_eq!(example("counter", &["COUNT"]).as_deref(), Some(count));
-    }
+
+    // Each of many counts once, and each index entry stays.
+    std::thread::scope(|scope| {
+        for n in 0..8 {
+            let example = &example;
+            scope.spawn(move || {
+                example("counter", &["COUNT"]);
+                example("shared_index", &["SHARED.md", &format!("- [{n}]({n}.md)")]);
+            });
+        }
+    });
+    assert_eq!(home.text("COUNT"), "8\n");
+    assert_eq!(home.text("SHARED.md").lines().count(), 8, "{}", home.text("SHARED.md"));
 }
 
 /// What a picture says, without the words that have numbers in them.
