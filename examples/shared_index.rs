@@ -20,10 +20,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let text = [base.content(), entry.as_bytes(), b"\n"].concat();
     let commit = index.commit(&text, &CommitOptions::from(&base))?;
     match commit.outcome {
+        // The index has what others wrote; all of this text is in the copy.
         Outcome::Conflict { copy, .. } => {
             return Err(format!("could not be merged: see {}", copy.display()).into());
         }
-        outcome => println!("{outcome:?}"),
+        Outcome::Merged => println!("added, to what others added meanwhile"),
+        _ => println!("added"),
     }
     Ok(())
 }

@@ -11,9 +11,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let root = layout::root(|name| std::env::var_os(name))?;
     let harness = Harness::open(root)?;
     let file = harness.file(path);
+    // What something other than ccpar wrote is in the history from here on.
+    let _ = file.settle()?;
+
     let log = file.history()?.records()?;
     let before = log.effective().rev().nth(1).ok_or("there is nothing to undo")?;
     let _ = file.restore(before.version)?;
-    println!("back at {} of {:?}", before.version.short(), before.session);
+    let by = before.session.as_deref().unwrap_or("somebody");
+    println!("back at number {}, by {by}", before.n);
     Ok(())
 }

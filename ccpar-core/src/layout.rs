@@ -25,7 +25,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use sha2::{Digest, Sha256};
+use hmac_sha256::Hash;
 
 /// Longest part of a foreign name that goes into a name of ours, in bytes: with
 /// key and suffix it stays well below the 255 bytes of common file systems.
@@ -68,7 +68,7 @@ pub fn root(env: impl Fn(&str) -> Option<OsString>) -> Result<Utf8PathBuf, Strin
 
 /// The key of the target with this canonical path: 32 hex digits.
 pub fn key(canonical: &Path) -> String {
-    hex(&Sha256::digest(canonical.as_os_str().as_encoded_bytes())[..16])
+    hex(&Hash::hash(canonical.as_os_str().as_encoded_bytes())[..16])
 }
 
 /// `<root>/locks/<file name>-<key>.lock`
@@ -123,11 +123,8 @@ pub fn client_sessions(env: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf
 /// the same lock meets what a dead one left and needs no search to sweep it.
 /// Another root (another lock) has another name and is left alone.
 pub fn temp_name(root: &Utf8Path, canonical: &Path) -> String {
-    let by = Sha256::new()
-        .chain_update(root.as_str())
-        .chain_update([0])
-        .chain_update(canonical.as_os_str().as_encoded_bytes())
-        .finalize();
+    let path = canonical.as_os_str().as_encoded_bytes();
+    let by = Hash::hash(&[root.as_str().as_bytes(), &[0], path].concat());
     format!(".{}.ccpar-{}", safe(&file_name(canonical)), hex(&by[..8]))
 }
 
@@ -166,17 +163,14 @@ fn component_unless(name: &str, unclean: bool) -> String {
         return clean.to_owned();
     }
     // What was lost in cleaning is kept by the hash.
-    let hash = hex(&Sha256::digest(name)[..4]);
+    let hash = hex(&Hash::hash(name.as_bytes())[..4]);
     if clean.is_empty() { hash } else { format!("{clean}-{hash}") }
 }
 
 /// `<root>/namespaces/<branch>-<key>`: of a branch's namespace of a shared folder.
 pub fn namespace_dir(root: &Utf8Path, shared: &Path, branch: &str) -> Utf8PathBuf {
-    let by = Sha256::new()
-        .chain_update(shared.as_os_str().as_encoded_bytes())
-        .chain_update([0])
-        .chain_update(branch)
-        .finalize();
+    let shared = shared.as_os_str().as_encoded_bytes();
+    let by = Hash::hash(&[shared, &[0], branch.as_bytes()].concat());
     root.join("namespaces").join(format!("{}-{}", safe(branch), hex(&by[..8])))
 }
 
@@ -185,7 +179,7 @@ pub fn namespace_dir(root: &Utf8Path, shared: &Path, branch: &str) -> Utf8PathBu
 pub fn namespace_names(branch: &str) -> [String; 2] {
     let clean = safe(branch);
     let clean = clean.trim_start_matches('.');
-    let hash = hex(&Sha256::digest(branch)[..4]);
+    let hash = hex(&Hash::hash(branch.as_bytes())[..4]);
     let unique = if clean.is_empty() { hash } else { format!("{clean}-{hash}") };
     [if clean.is_empty() { unique.clone() } else { clean.to_owned() }, unique]
 }

@@ -6,13 +6,21 @@
 //! folder that nothing guards. Two sessions read a file, each writes it back
 //! later, and what the other wrote in between is gone.
 //!
+//! This page tells the model; each module then tells its part of it,
+//! in the order of [the table](#where-things-are) below.
+//!
 //! # The model
-//! A **target** is one shared file. A reader gets a [`Snapshot`] of it: its
-//! content, and the [`Version`] that this is. Later it **commits** a new text
-//! against that **base**. Under the target's [`Lock`] the commit merges what
-//! others wrote meanwhile ([`merge::Merge`]), keeps every content in the
-//! target's [`History`], and replaces the file so that no reader sees half of
-//! it.
+//! A **target** is one shared file, absent or not, by whatever path it is reached. A
+//! **version** is one content of it, known by its SHA-256 ([`Version`]). All that it
+//! ever had, with who wrote them, from what and when, are its [`History`].
+//!
+//! A reader gets a [`Snapshot`]: the content, and which version this is. It thinks,
+//! for minutes maybe, and makes a new text from it; the version it began with is that
+//! text's **base**. To **commit** is to put the text in place *given its base*: under
+//! the target's [`Lock`], what others wrote since the base is merged with it
+//! ([`merge::Merge`]), every content goes into the history, and the file is replaced
+//! so that no reader sees half of it. A lock alone could not do that, for it is held
+//! while a text is written, and what was lost was lost while it was thought of.
 //!
 //! ```
 //! use ccpar_core::{CommitOptions, Harness, Outcome};
@@ -40,9 +48,57 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A writer that needs no time to think can make its text under the lock
-//! ([`SharedFile::update`]). A writer with a **session** ([`Author`]) need not
-//! carry its base along: ccpar remembers what each session has **seen**.
+//! A writer that needs no time to think makes its text under the lock, and has no
+//! base to carry along ([`SharedFile::update`], [`SharedFile::append`]).
+//!
+//! ## Who has seen what
+//! An agent cannot carry a base along either: it reads with one command and writes with
+//! another. So an [`Author`] has a **session**, and ccpar remembers which version each
+//! session has **seen**; a commit that names no base is made from that one. Seen may
+//! lag behind what a session knows, which costs a needless merge, but never leads it:
+//! after a commit that merged others' lines in, what its author has seen is its own
+//! text, for it has not read theirs. If no base is known, the text replaces what is
+//! there, and what a stale author would have swallowed is named ([`WithoutBase`] has it
+//! merged, or refused).
+//!
+//! ```
+//! # use ccpar_core::{Author, CommitOptions, Harness, Outcome};
+//! # let home = tempfile::tempdir()?;
+//! # let root = camino::Utf8Path::from_path(home.path()).unwrap().join("ccpar");
+//! let session = |name: &str| -> ccpar_core::Result<Harness> {
+//!     let author = Author { session: Some(name.into()), ..Author::default() };
+//!     Ok(Harness::open(&root)?.with_author(author))
+//! };
+//! let (voice, emit) = (session("voice")?, session("emit")?);
+//! let path = home.path().join("MEMORY.md");
+//! voice.file(&path).commit(b"- build: make\n", &CommitOptions::default())?;
+//! emit.file(&path).read()?;
+//! voice.file(&path).append(b"- voice: 20 ms\n")?;
+//!
+//! // It names no base, and has not seen the second line: it is not lost.
+//! let text = b"- build: make all\n";
+//! let commit = emit.file(&path).commit(text, &CommitOptions::default())?;
+//! assert_eq!(commit.outcome, Outcome::Merged);
+//! assert_eq!(emit.file(&path).look()?.content(), b"- build: make all\n- voice: 20 ms\n");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! ## Who may write
+//! A lock lasts as long as one act and dies with its process. A **claim** is "mine until
+//! I am done" across many processes: a lease on targets, whose **token** only grows, so
+//! that a write which shows an outdated one is refused. It ends when it is released, with
+//! its session's process, or with its term ([`Registry`]). Claims are for what cannot be
+//! merged; most writers need none.
+//!
+//! ## A copy for a while
+//! A **namespace** is a folder forked for a branch: written apart, then merged back file
+//! by file, with the fork as base ([`namespace`]).
+//!
+//! ## Who takes no part
+//! A writer that knows nothing of all this leaves a version that no commit made. At the
+//! next look it is recorded; which version it was made from is inferred; the lines that
+//! it swallowed are a [`Loss`], until they are put back or let go
+//! ([`SharedFile::settle`], [`SharedFile::losses`]).
 //!
 //! # What is promised
 //! - An acknowledged commit is never lost by a writer that uses ccpar: its
@@ -68,18 +124,19 @@
 //! # Where things are
 //! | module | owns |
 //! | --- | --- |
-//! | [`layout`] | where everything lies, as pure functions |
-//! | [`lock`] | the kernel's locks, waiting, who holds one |
-//! | [`merge`] | the three-way merge |
+//! | [`shared_file`] | one target: read, commit, update, restore; where to begin |
+//! | [`merge`] | the three-way merge, its rules and its laws |
 //! | [`history`] | versions, the log, what was seen |
 //! | [`diff`] | what changed between two texts, and who wrote which line |
+//! | [`lock`] | the kernel's locks, waiting, who holds one |
 //! | [`registry`] | sessions, heartbeats, claims |
-//! | [`survey`] | all known targets, looked at |
-//! | [`shared_file`] | read, commit, update, restore |
 //! | [`namespace`] | a folder forked for a branch, and merged back on purpose |
+//! | [`survey`] | all known targets, looked at |
 //! | [`index`] | an index of notes, held against its files |
+//! | [`layout`] | where everything lies, as pure functions |
 //! | [`checkout`] | which branch, worktree and main checkout a folder is in |
 //! | [`claude_code`] | where Claude Code keeps a project's memory |
+//! | [`error`] | what can go wrong, and what is an answer instead |
 
 pub mod checkout;
 pub mod claude_code;

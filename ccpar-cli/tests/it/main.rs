@@ -20,6 +20,7 @@ mod namespace_kills;
 mod namespace_traps;
 mod namespaces;
 mod readme;
+mod releasing;
 mod restoring;
 mod sessions;
 mod soak;

@@ -45,14 +45,70 @@ fn the_examples_do_what_they_say() {
         Some(crate::support::run(home.command(path).args(words), b"").quiet())
     };
     for entry in ["- one", "- two"] {
-        if example("shared_index", &["INDEX.md", entry]).is_none() {
-            return;
-        }
+        let Some(said) = example("shared_index", &["INDEX.md", entry]) else { return };
+        assert_eq!(said, "added\n");
     }
     assert_eq!(home.text("INDEX.md"), "- one\n- two\n");
+    assert_eq!(example("undo", &["INDEX.md"]).as_deref(), Some("back at number 1, by somebody\n"));
+    assert_eq!(home.text("INDEX.md"), "- one\n");
+    // Whoever it was that wrote last.
+    home.write("INDEX.md", "nothing of it\n");
     example("undo", &["INDEX.md"]);
     assert_eq!(home.text("INDEX.md"), "- one\n");
-    for count in ["1\n", "2\n"] {
-        assert_eq!(example("counter", &["COUNT"]).as_deref(), Some(count));
+
+    // Each of many counts once, and each index entry stays.
+    std::thread::scope(|scope| {
+        for n in 0..8 {
+            let example = &example;
+            scope.spawn(move || {
+                example("counter", &["COUNT"]);
+                example("shared_index", &["SHARED.md", &format!("- [{n}]({n}.md)")]);
+            });
+        }
+    });
+    assert_eq!(home.text("COUNT"), "8\n");
+    assert_eq!(home.text("SHARED.md").lines().count(), 8, "{}", home.text("SHARED.md"));
+}
+
+/// What a picture says, without the words that have numbers in them.
+#[cfg(unix)]
+fn words_of(picture: &str) -> Vec<String> {
+    let lines = picture.lines().filter(|line| line.starts_with("<text"));
+    let said = lines.map(|line| {
+        let pieces = line.split('<').filter_map(|piece| piece.split_once('>'));
+        pieces.map(|(_, text)| text).collect::<String>()
+    });
+    // What was written today depends on how long ago midnight was.
+    said.filter(|line| !line.starts_with("today"))
+        .map(|line| {
+            let words = line.split_whitespace();
+            words
+                .filter(|word| !word.contains(|c: char| c.is_ascii_digit()))
+                .collect::<Vec<_>>()
+                .join(" ")
+        })
+        .collect()
+}
+
+#[cfg(unix)]
+#[test]
+fn the_pictures_show_what_is_printed() {
+    if !there_is("bash") || !there_is("git") || !there_is("python3") || !there_is("stty") {
+        return;
+    }
+    let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("docs");
+    let home = Home::new();
+    let drawn = home
+        .command("python3")
+        .arg(docs.join("picture"))
+        .arg(crate::support::CCPAR)
+        .arg(".")
+        .output();
+    let drawn = drawn.unwrap();
+    assert!(drawn.status.success(), "{}", String::from_utf8_lossy(&drawn.stderr));
+    for (picture, least) in [("demo.svg", 8), ("status.svg", 12)] {
+        let shown = words_of(&std::fs::read_to_string(docs.join(picture)).unwrap());
+        assert!(shown.len() >= least, "{picture} shows next to nothing: {shown:?}");
+        assert_eq!(words_of(&home.text(picture)), shown, "run `docs/picture CCPAR docs` again");
     }
 }

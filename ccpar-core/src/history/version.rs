@@ -2,8 +2,8 @@
 
 use std::str::FromStr;
 
+use hmac_sha256::Hash;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::layout;
 
@@ -17,7 +17,7 @@ impl Version {
 
     /// The version that has this content.
     pub fn of(content: &[u8]) -> Version {
-        Version(Some(Sha256::digest(content).into()))
+        Version(Some(Hash::hash(content)))
     }
 
     /// Whether this is the absence of the target.

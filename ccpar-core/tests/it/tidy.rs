@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Which modules each may import. What is not named here may not exist.
 const MAY_IMPORT: [(&str, &[&str]); 18] = [
@@ -55,7 +56,7 @@ const OWNERS: [(&str, &[&str]); 6] = [
     ("fd_lock", &["lock"]),
     ("similar", &["diff", "merge"]),
     ("rustix", &["sys"]),
-    ("sha2", &["history", "layout"]),
+    ("hmac_sha256", &["history", "layout"]),
     ("thiserror", &["error"]),
     ("serde_json", &["claude_code", "lock", "history", "merge", "namespace", "registry", "survey"]),
 ];
@@ -140,5 +141,44 @@ fn no_room_is_too_large() {
             let lines = code.lines().filter(|line| !line.trim_start().starts_with("//")).count();
             assert!(lines <= 450, "{} has {lines} lines: is it two rooms?", path.display());
         }
+    }
+}
+
+/// What a user of the library builds with it: on Linux, beside itself.
+const MOST_CRATES: usize = 25;
+
+#[test]
+fn the_tree_is_small_and_each_branch_of_it_has_its_reason() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let tree = |depth: &str| -> Vec<String> {
+        let out = Command::new(env!("CARGO"))
+            .args(["tree", "-p", "ccpar-core", "-e", "normal", "--prefix", "none"])
+            .args(["--target", "x86_64-unknown-linux-gnu", "-f", "{lib}", "--offline", "--locked"])
+            .args(["--depth", depth])
+            .current_dir(root)
+            .output()
+            .unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        let names = String::from_utf8(out.stdout).unwrap();
+        let mut names: Vec<_> =
+            names.lines().map(|line| line.trim_end_matches(" (*)").replace('_', "-")).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.retain(|name| name != "ccpar-core");
+        names
+    };
+    let all = tree("99");
+    assert!(all.len() <= MOST_CRATES, "{} crates: {}", all.len(), all.join(" "));
+
+    // The README's table of them: a row for each that ccpar-core names itself.
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let (_, table) = readme.split_once("| crate | why ").expect("there is a table");
+    let rows: Vec<_> = table.lines().skip(2).take_while(|line| line.starts_with('|')).collect();
+    let named: Vec<_> = rows.iter().filter_map(|row| row.split('`').nth(1)).collect();
+    let named: Vec<_> = named.iter().map(|name| name.replace('_', "-")).collect();
+    assert_eq!(named, tree("1"));
+    for name in &all {
+        let is_named = rows.iter().any(|row| row.replace('_', "-").contains(&format!("`{name}`")));
+        assert!(is_named, "`{name}` is in no row of the README's table");
     }
 }
