@@ -53,6 +53,14 @@ pub(crate) fn data(bytes: &[u8]) -> io::Result<()> {
     stdout.flush()
 }
 
+/// Prints a path for a program to take as it is, or for a person to read.
+pub(crate) fn path_data(path: &Path) -> io::Result<()> {
+    if io::stdout().is_terminal() {
+        return data(format!("{}\n", self::path(path)).as_bytes());
+    }
+    data(&[path.as_os_str().as_encoded_bytes(), b"\n"].concat())
+}
+
 /// Prints text that may be coloured, if it goes to a terminal.
 pub(crate) fn text(bytes: &[u8]) -> io::Result<()> {
     if !io::stdout().is_terminal() {
