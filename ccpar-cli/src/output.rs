@@ -53,6 +53,14 @@ pub(crate) fn data(bytes: &[u8]) -> io::Result<()> {
     stdout.flush()
 }
 
+/// Prints a path for a program to take as it is, or for a person to read.
+pub(crate) fn path_data(path: &Path) -> io::Result<()> {
+    if io::stdout().is_terminal() {
+        return data(format!("{}\n", self::path(path)).as_bytes());
+    }
+    data(&[path.as_os_str().as_encoded_bytes(), b"\n"].concat())
+}
+
 /// Prints text that may be coloured, if it goes to a terminal.
 pub(crate) fn text(bytes: &[u8]) -> io::Result<()> {
     if !io::stdout().is_terminal() {
@@ -110,6 +118,19 @@ pub(crate) fn shell_word(word: &OsStr) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%:,~=".contains(c);
     if !text.is_empty() && text.chars().all(plain) && !text.starts_with('~') {
         text.into_owned()
+    } else if text.chars().any(char::is_control) {
+        // Not to drive the terminal that shows the command: as bash, zsh and ksh take it,
+        // and POSIX since 2024.
+        let shown = text.chars().map(|c| match c {
+            '\\' | '\'' => format!("\\{c}"),
+            c if c.is_control() => {
+                let mut bytes = [0; 4];
+                let bytes = c.encode_utf8(&mut bytes).bytes();
+                bytes.map(|byte| format!("\\{byte:03o}")).collect()
+            }
+            c => c.to_string(),
+        });
+        format!("$'{}'", shown.collect::<String>())
     } else {
         format!("'{}'", text.replace('\'', r"'\''"))
     }
@@ -138,6 +159,7 @@ mod tests {
             ("it's", r"'it'\''s'"),
             ("", "''"),
             ("~x", "'~x'"),
+            ("it's\n\\\u{1b}[1m\u{9b}", r"$'it\'s\012\\\033[1m\302\233'"),
         ] {
             assert_eq!(shell_word(OsStr::new(word)), shown);
         }

@@ -157,13 +157,19 @@ impl Replace<'_> {
 
     /// Writes `content` beside the target, ready to take its name.
     pub(crate) fn stage(&self, content: &[u8], found: Option<&OnDisk>) -> Result<Staged<'_>> {
-        let temp = self.path.with_file_name(self.temp_name);
-        let mut staged = Staged { file: Self::create(&temp, found)?, temp, replace: self };
-        staged.file.write_all(content).context("write", &staged.temp)?;
+        // The text of a private file must at no time be readable.
+        let staged = self.write(content, found.is_some())?;
         if let Some(found) = found {
             sys::carry_over(&found.file, &found.metadata, &staged.file)
                 .context("set the mode of", &staged.temp)?;
         }
+        Ok(staged)
+    }
+
+    fn write(&self, content: &[u8], private: bool) -> Result<Staged<'_>> {
+        let temp = self.path.with_file_name(self.temp_name);
+        let mut staged = Staged { file: Self::create(&temp, private)?, temp, replace: self };
+        staged.file.write_all(content).context("write", &staged.temp)?;
         Ok(staged)
     }
 
@@ -180,11 +186,12 @@ impl Replace<'_> {
         let _ = fs::remove_file(self.path.with_file_name(self.temp_name));
     }
 
-    fn create(temp: &Path, found: Option<&OnDisk>) -> Result<File> {
-        let create = || match found {
-            // The text of a private file must at no time be readable.
-            Some(_) => sys::create_private(temp),
-            None => OpenOptions::new().write(true).create_new(true).open(temp),
+    fn create(temp: &Path, private: bool) -> Result<File> {
+        let create = || {
+            if private {
+                return sys::create_private(temp);
+            }
+            OpenOptions::new().write(true).create_new(true).open(temp)
         };
         match create() {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -314,6 +321,16 @@ pub fn replace(path: &Path, content: &[u8], durability: Durability) -> Result<()
         replace.check(found)?;
     }
     let mut staged = replace.stage(content, found.as_ref())?;
+    sync(&[staged.unsynced()?], durability)?;
+    staged.put_in_place()
+}
+
+/// Replaces a file of ccpar's own, which is private. A link in its place is replaced
+/// too, not followed.
+pub(crate) fn replace_own(path: &Path, content: &[u8], durability: Durability) -> Result<()> {
+    let temp_name = format!(".ccpar-{}.tmp", std::process::id());
+    let replace = Replace { path, temp_name: &temp_name, durability, break_hard_link: true };
+    let mut staged = replace.write(content, true)?;
     sync(&[staged.unsynced()?], durability)?;
     staged.put_in_place()
 }

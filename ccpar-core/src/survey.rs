@@ -193,7 +193,7 @@ impl Harness {
     /// it.
     pub fn survey(&self) -> Result<Vec<State>> {
         let cache = self.root().join("looked.jsonl");
-        let text = fs::read(&cache).unwrap_or_default();
+        let text = sys::read_own(&cache).unwrap_or_default();
         let looked: HashMap<String, Looked> = text
             .split(|byte| *byte == b'\n')
             .filter_map(|line| serde_json::from_slice::<Looked>(line).ok())
@@ -233,7 +233,7 @@ impl Harness {
         if changed {
             // Who cannot keep it looks again.
             let _ = sys::create_private(cache.as_std_path());
-            let _ = atomic::replace(cache.as_std_path(), &lines, Durability::Process);
+            let _ = atomic::replace_own(cache.as_std_path(), &lines, Durability::Process);
         }
         Ok(states)
     }
@@ -241,7 +241,7 @@ impl Harness {
     /// How many targets the last [`survey`](Self::survey) found, and of how many there
     /// is something to see to: those of which there was then are looked at again.
     pub fn last_survey(&self) -> (usize, usize) {
-        let text = fs::read(self.root().join("looked.jsonl")).unwrap_or_default();
+        let text = sys::read_own(self.root().join("looked.jsonl")).unwrap_or_default();
         let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         lines.fold((0, 0), |(known, open), line| {
             // Most say nothing, and need not be read.
@@ -266,7 +266,7 @@ impl Harness {
     pub fn examine(&self, mend: bool, now: &str) -> Result<Vec<Result<Finding>>> {
         let root = self.root();
         let copies = root.join("doctor").join(now);
-        let looked = fs::read(root.join("looked.jsonl")).unwrap_or_default();
+        let looked = sys::read_own(root.join("looked.jsonl")).unwrap_or_default();
         let perhaps: Vec<PathBuf> = looked
             .split(|byte| *byte == b'\n')
             .filter_map(|line| serde_json::from_slice::<Looked>(line).ok())

@@ -8,10 +8,12 @@ use std::io;
 use std::path::Path;
 
 mod bell;
+mod links;
 mod place;
 mod process;
 
 pub(crate) use bell::{Bell, ring, touch};
+pub(crate) use links::foreign_link;
 pub(crate) use place::{boot, caller, host, machine, pid_namespace, uptime};
 pub(crate) use process::{
     holds_by_inheritance, make_inheritable, process_is_stopped, process_lives, process_start,
@@ -71,6 +73,26 @@ pub(crate) fn open_no_follow(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
     no_follow(&mut options).open(path)
+}
+
+/// Opens a file of ccpar's own to be read. What stands in its place and is no plain
+/// file is an error: a link is not followed, and a fifo would be waited for.
+pub(crate) fn open_own(path: &Path) -> io::Result<File> {
+    let file = open_no_follow(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a plain file"))
+}
+
+/// Reads the whole of a file of ccpar's own.
+pub(crate) fn read_own(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    use std::io::Read as _;
+    let file = open_own(path.as_ref())?;
+    let mut content = Vec::new();
+    // Its length is of no use: it may grow.
+    file.take(u64::MAX).read_to_end(&mut content)?;
+    Ok(content)
 }
 
 fn no_follow(options: &mut OpenOptions) -> &mut OpenOptions {

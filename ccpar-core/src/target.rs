@@ -9,14 +9,32 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Context as _, Error, Result};
+use crate::sys;
 
 /// How many links in a row are followed: Linux's own limit, `path_resolution(7)`.
 const LINKS_MAX: usize = 40;
 
 /// Resolves a path to the file that a write through it would reach. The file,
 /// and the last of its folders, need not exist.
+///
+/// # Errors
+/// [`Error::Target`] if it leads nowhere, or through a link that another user put
+/// where anybody may.
 pub(crate) fn resolve(path: &Path) -> Result<PathBuf> {
-    let mut path = std::path::absolute(path).context("resolve", path)?;
+    let path = std::path::absolute(path).context("resolve", path)?;
+    let real = follow(path.clone())?;
+    match sys::foreign_link(&path, &real).context("resolve", &path)? {
+        None => Ok(real),
+        Some(path) => Err(Error::Target {
+            path,
+            problem: "is a link that another user made, in a folder where anybody may: name the \
+                      file that is meant"
+                .to_owned(),
+        }),
+    }
+}
+
+fn follow(mut path: PathBuf) -> Result<PathBuf> {
     if path.as_os_str().as_encoded_bytes().ends_with(b"/") && !path.is_dir() {
         return Err(Error::Target {
             path,

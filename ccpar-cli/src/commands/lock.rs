@@ -81,7 +81,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         let path = file.lock_path()?;
         // flock(1) would create it with another mode.
         lock::Lock::create(&path)?;
-        output::data(format!("{path}\n").as_bytes())?;
+        output::path_data(path.as_std_path())?;
         return Ok(Exit::Done);
     }
     let mode = if arguments.shared { Mode::Shared } else { Mode::Exclusive };

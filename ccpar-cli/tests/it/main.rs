@@ -13,6 +13,7 @@ mod history;
 mod hook_answers;
 mod hook_sessions;
 mod hooks;
+mod hostile;
 mod installing;
 mod locking;
 mod merging;

@@ -120,7 +120,7 @@ impl History {
     /// [`Error::Record`] if the log does not say whose it is.
     pub fn named(root: &Utf8Path, name: &str) -> Result<Option<History>> {
         let path = root.join("history").join(name).join("log.jsonl");
-        let line = match File::open(&path).and_then(|file| first_line(&file)) {
+        let line = match sys::open_own(path.as_std_path()).and_then(|file| first_line(&file)) {
             Ok(Some(line)) => line,
             Ok(None) => return Ok(None),
             Err(error) if is_missing(&error) => return Ok(None),

@@ -32,7 +32,7 @@ mod prune;
 mod verify;
 mod version;
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::SystemTime;
@@ -56,6 +56,12 @@ pub use version::Version;
 
 /// The format that this code writes; a log of a later one is left alone.
 const FORMAT: u64 = 1;
+
+/// Reads the whole of a file of ccpar's own that is text.
+fn read_text(path: impl AsRef<Path>) -> io::Result<String> {
+    let text = sys::read_own(path)?;
+    String::from_utf8(text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
 
 /// The versions of one target.
 #[derive(Debug, Clone)]
@@ -152,12 +158,12 @@ impl History {
     pub(crate) fn get_unchecked(&self, version: Version) -> Result<Option<Vec<u8>>> {
         let path = self.content_file(version);
         // A prune may have put it aside, and may bring it back.
-        let aside = || fs::read(format!("{path}.pruned"));
+        let aside = || sys::read_own(format!("{path}.pruned"));
         let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
-        let read =
-            fs::read(&path).or_else(|error| if missing(&error) { aside() } else { Err(error) });
+        let read = sys::read_own(&path)
+            .or_else(|error| if missing(&error) { aside() } else { Err(error) });
         let content = match read {
-            Err(error) if missing(&error) => fs::read(&path),
+            Err(error) if missing(&error) => sys::read_own(&path),
             read => read,
         };
         match content {
@@ -183,7 +189,7 @@ impl History {
     /// Every record of the log.
     pub fn records(&self) -> Result<Parsed> {
         let path = self.log_file();
-        match fs::read(&path) {
+        match sys::read_own(&path) {
             Ok(text) => {
                 if let Some(format) = format_of(&text) {
                     self.check_format(format)?;
@@ -198,7 +204,7 @@ impl History {
     /// The newest records that took effect, newest first, at most `most`: only
     /// the end of the log is read.
     pub fn recent(&self, most: usize) -> Result<Vec<Record>> {
-        let log = match File::open(self.log_file()) {
+        let log = match sys::open_own(self.log_file().as_std_path()) {
             Ok(log) => log,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(error).context("read", self.log_file()),
@@ -226,7 +232,7 @@ impl History {
     /// The newest record, whether it took effect or not: what the target should
     /// hold.
     pub(crate) fn newest(&self) -> Result<Option<Record>> {
-        match File::open(self.log_file()) {
+        match sys::open_own(self.log_file().as_std_path()) {
             Ok(log) => Ok(tail(&log, 1).context("read", self.log_file())?.0.into_iter().next()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).context("read", self.log_file()),
@@ -297,7 +303,7 @@ impl History {
         if prune::is_beyond_belief(path.as_std_path()) {
             return Ok(None);
         }
-        match fs::read_to_string(&path) {
+        match read_text(&path) {
             // It died before it noted anything.
             Ok(text) if text.is_empty() => Ok(None),
             Ok(text) => text.trim_end().parse().map(Some).map_err(|problem| Error::Record {

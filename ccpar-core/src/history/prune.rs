@@ -216,7 +216,7 @@ impl History {
 
     /// Up to which time contents may be gone, in milliseconds since 1970.
     pub fn pruned_until(&self) -> u64 {
-        let text = fs::read_to_string(self.dir.join("pruned"));
+        let text = super::read_text(self.dir.join("pruned"));
         text.ok().and_then(|text| text.lines().next()?.parse().ok()).unwrap_or(0)
     }
 
@@ -229,7 +229,7 @@ impl History {
             let note = holder.path().join(key);
             let age = now.saturating_sub(millis_of(&fs::metadata(&note).ok()?));
             let lives = u128::from(age) <= SEEN.as_millis();
-            lives.then(|| fs::read_to_string(note).ok()?.trim_end().parse().ok())?
+            lives.then(|| super::read_text(note).ok()?.trim_end().parse().ok())?
         });
         seen.collect()
     }
@@ -242,11 +242,11 @@ impl History {
         if len <= LOG_BYTES {
             return Ok(0);
         }
-        let text = fs::read(&path).context("read", &path)?;
+        let text = sys::read_own(&path).context("read", &path)?;
         let Some(kept) = cut(&text, LOG_LINES) else {
             return Ok(0);
         };
-        atomic::replace(path.as_std_path(), &kept.0, Durability::Disk)?;
+        atomic::replace_own(path.as_std_path(), &kept.0, Durability::Disk)?;
         Ok(kept.1)
     }
 }

@@ -55,7 +55,7 @@ impl Check<'_> {
     pub(crate) fn run(&self) -> Result<Vec<Finding>> {
         let mut findings = Vec::new();
         let log = self.dir().join("log.jsonl");
-        let text = match fs::read(&log) {
+        let text = match sys::read_own(&log) {
             Ok(text) => text,
             // Contents that were read, and no version that was written.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -129,7 +129,7 @@ impl Check<'_> {
         }
         if self.mend && target.is_some() && mended != text {
             self.copy(&path)?;
-            atomic::replace(path.as_std_path(), &mended, Durability::Disk)?;
+            atomic::replace_own(path.as_std_path(), &mended, Durability::Disk)?;
         }
         Ok(target)
     }
@@ -154,7 +154,7 @@ impl Check<'_> {
                 }
                 continue;
             };
-            match fs::read(&path) {
+            match sys::read_own(&path) {
                 Ok(content) if Version::of(&content) == version => {
                     sound.insert(version);
                 }
@@ -182,7 +182,7 @@ impl Check<'_> {
                 let utf8 = Utf8PathBuf::from_path_buf(path.clone()).unwrap_or_default();
                 self.copy(&utf8)?;
                 match &found {
-                    Some((content, _)) => atomic::replace(&path, content, Durability::Disk)?,
+                    Some((content, _)) => atomic::replace_own(&path, content, Durability::Disk)?,
                     None => fs::remove_file(&path).context("remove", &path)?,
                 }
             }
@@ -252,7 +252,8 @@ impl Check<'_> {
             .filter(|other| other != self.name)
             .map(|other| self.root.join("history").join(other).join(version.to_string()).into());
         copies.chain(others).find_map(|path| {
-            let content = fs::read(&path).ok().filter(|content| Version::of(content) == version)?;
+            let content =
+                sys::read_own(&path).ok().filter(|content| Version::of(content) == version)?;
             Some((content, path))
         })
     }
@@ -263,7 +264,7 @@ impl Check<'_> {
         sys::create_private_dir_all(dir.as_std_path(), self.root.as_std_path())
             .context("create", &dir)?;
         let to = dir.join(path.file_name().unwrap_or("file"));
-        let content = fs::read(path).context("read", path)?;
+        let content = sys::read_own(path).context("read", path)?;
         let file = sys::open_private(to.as_std_path(), false).context("create", &to)?;
         sys::write_at(&file, &content, 0).context("write", &to)?;
         sys::sync(&file).context("sync", &to)
@@ -282,7 +283,7 @@ pub(crate) fn check_seen(root: &Utf8Path, mend: bool, copies: &Utf8Path) -> Resu
     notes.sort_unstable();
     for path in notes {
         // One that is empty died before it noted anything.
-        let Ok(text) = fs::read(&path) else { continue };
+        let Ok(text) = sys::read_own(&path) else { continue };
         let sound = std::str::from_utf8(&text)
             .is_ok_and(|text| text.is_empty() || text.trim_end().parse::<Version>().is_ok());
         if sound {

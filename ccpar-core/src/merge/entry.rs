@@ -41,6 +41,16 @@ impl Mark<'_> {
         };
         same_kind && !self.key.is_empty() && self.key == other.key
     }
+
+    /// Whether what this line is known by is but a part of it: then a change of the
+    /// rest leaves it the same thing.
+    pub(super) fn is_named(self, line: &[u8]) -> bool {
+        match self.kind {
+            Kind::Item(_) => item(line.trim_ascii()).is_some_and(|body| body != self.key),
+            Kind::Row | Kind::Field => !self.key.is_empty(),
+            Kind::Blank | Kind::Heading(_) | Kind::Text => false,
+        }
+    }
 }
 
 /// Marks every line of a text.
@@ -183,15 +193,19 @@ fn link(text: &[u8]) -> Option<&[u8]> {
     (end > 0).then(|| &target[..end])
 }
 
+/// The text of the first link.
+pub(super) fn label(text: &[u8]) -> Option<&[u8]> {
+    let end = position(text, b"](")?;
+    let start = text[..end].iter().rposition(|byte| *byte == b'[').map_or(0, |open| open + 1);
+    Some(&text[start..end])
+}
+
 /// What an entry is sorted by: the text of its first link, else all of it,
 /// without markers and in lower case.
 pub(super) fn sort_key(line: &[u8]) -> Vec<u8> {
     let text = line.trim_ascii();
     let text = item(text).or(text.strip_prefix(b"|")).unwrap_or(text);
-    let label = position(text, b"](").map_or(text, |end| {
-        let start = text[..end].iter().rposition(|byte| *byte == b'[').map_or(0, |open| open + 1);
-        &text[start..end]
-    });
+    let label = label(text).unwrap_or(text);
     let label = String::from_utf8_lossy(label).to_lowercase();
     label.chars().filter(|c| c.is_alphanumeric() || *c == ' ').collect::<String>().trim().into()
 }

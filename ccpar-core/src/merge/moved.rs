@@ -109,10 +109,12 @@ impl<'a> Places<'a> {
     }
 
     fn of(&self, id: u32, mark: Mark<'a>) -> Option<usize> {
-        self.by_id.get(&id).copied().flatten().or_else(|| {
-            let key = key(mark).filter(|(_, key)| !key.is_empty())?;
-            self.by_key.get(&key).copied().flatten()
-        })
+        self.by_id.get(&id).copied().flatten().or_else(|| self.by_key(mark))
+    }
+
+    fn by_key(&self, mark: Mark<'a>) -> Option<usize> {
+        let key = key(mark).filter(|(_, key)| !key.is_empty())?;
+        self.by_key.get(&key).copied().flatten()
     }
 }
 
@@ -232,8 +234,14 @@ impl<'t, 's, 'a> Moves<'t, 's, 'a> {
             return None;
         }
         let unit = self.texts[0].unit(line);
+        // What several have in base tells nothing of which of them is left.
+        let by_key = self.places[0].by_key(mark) == Some(line);
         let units = [0, 1].map(|side| {
-            self.places[side + 1].of(id, mark).map(|place| self.texts[side + 1].unit(place))
+            let places = &self.places[side + 1];
+            let place = places
+                .of(id, mark)
+                .filter(|place| by_key || self.texts[side + 1].ids[*place] == id)?;
+            Some(self.texts[side + 1].unit(place))
         });
         let has_moved = [0, 1].map(|side| {
             let base = (&self.texts[0], &unit, &*self.deleted[side]);

@@ -1,8 +1,9 @@
 //! Which line of a side each line of base became.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
-use super::entry::Kind;
+use super::entry::{Kind, Mark};
 use super::refine::Side;
 use super::words;
 
@@ -38,6 +39,7 @@ pub(super) fn pair(
     let (base_words, side_words) = (sorted_words(base, base_range), sorted_words(side, side_range));
     let all = |words: &[Vec<_>]| words.iter().map(Vec::len).sum::<usize>();
     let is_wordy = rows * all(&side_words) + columns * all(&base_words) > WORDS;
+    let is_known = by_one_key([(base, base_range), (side, side_range)]);
     let worth = |row: usize, column: usize| -> f64 {
         let (b, s) = (base_range.start + row, side_range.start + column);
         let (one, two) = (base.marks[b], side.marks[s]);
@@ -50,7 +52,7 @@ pub(super) fn pair(
         if one.kind == Kind::Blank || two.kind == Kind::Blank {
             return 0.0;
         }
-        if one.is_same_thing(two) {
+        if is_known[row] && one.is_same_thing(two) {
             return 2.5;
         }
         if is_wordy {
@@ -90,6 +92,25 @@ pub(super) fn pair(
         }
     }
     Some(pairs)
+}
+
+/// Whether the key of each line of the first text tells which it is: of entries and
+/// rows, no other in either text has it.
+fn by_one_key<'a>([base, side]: [(&Side<'_, 'a>, &Range<usize>); 2]) -> Vec<bool> {
+    let mut count: HashMap<(bool, &'a [u8]), [usize; 2]> = HashMap::new();
+    let key = |mark: &Mark<'a>| match mark.kind {
+        Kind::Item(_) => Some((false, mark.key)),
+        Kind::Row => Some((true, mark.key)),
+        _ => None,
+    };
+    for (n, (text, range)) in [base, side].into_iter().enumerate() {
+        for key in text.marks[range.clone()].iter().filter_map(key) {
+            count.entry(key).or_default()[n] += 1;
+        }
+    }
+    let (text, range) = base;
+    let marks = text.marks[range.clone()].iter();
+    marks.map(|mark| key(mark).is_none_or(|key| count[&key].iter().all(|n| *n <= 1))).collect()
 }
 
 fn sorted_words<'a>(side: &Side<'_, 'a>, range: &Range<usize>) -> Vec<Vec<&'a [u8]>> {

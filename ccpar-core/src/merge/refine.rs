@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::added;
-use super::entry::{Kind, Mark, sort_key};
+use super::entry::{Kind, Mark, label, sort_key};
 use super::pair::{Pairs, pair};
 use super::{Region, Resolution, Rule};
 use super::{numbered, words};
@@ -136,7 +136,7 @@ impl<'a> Texts<'_, 'a> {
             at = Ranges { base: at.base.end..line, ours: at.ours.end..o, theirs: at.theirs.end..t };
             out.push(self.segment(&at, pairs(&at), paired));
             at = Ranges { base: line..line + 1, ours: o..o + 1, theirs: t..t + 1 };
-            out.push(at.region(self.line(line, o, t)));
+            out.push(at.region(self.line(&all, line, o, t)));
         }
         at = Ranges {
             base: at.base.end..all.base.end,
@@ -148,7 +148,7 @@ impl<'a> Texts<'_, 'a> {
     }
 
     /// A line that both sides kept, in whatever words.
-    fn line(&self, base: usize, ours: usize, theirs: usize) -> Resolution<'a> {
+    fn line(&self, all: &Ranges, base: usize, ours: usize, theirs: usize) -> Resolution<'a> {
         let ids = [self.base.ids[base], self.ours.ids[ours], self.theirs.ids[theirs]];
         match ids {
             [b, o, t] if b == o && o == t => Resolution::Unchanged,
@@ -174,7 +174,8 @@ impl<'a> Texts<'_, 'a> {
                 let merged = words::merge(b, o, t);
                 if loose_b != loose_o && loose_b != loose_t && loose_o != loose_t {
                     // Two wordings are never mixed: the text would be nobody's.
-                    return match [t, o].into_iter().find(|side| merged.as_deref() == Some(side)) {
+                    let held = [t, o].into_iter().find(|side| merged.as_deref() == Some(side));
+                    return match held.filter(|_| self.is_one_thing(all, ours, theirs)) {
                         Some(side) => Resolution::Merged(Rule::Held, vec![Cow::Borrowed(side)]),
                         None => Resolution::Conflict,
                     };
@@ -186,6 +187,27 @@ impl<'a> Texts<'_, 'a> {
                 }
             }
         }
+    }
+
+    /// Whether a line of ours and one of theirs are one thing in two wordings. Two
+    /// entries are that if they have one key and one label, and no other has the key:
+    /// that both are much like one of base, or link where it does, may be chance, and
+    /// then one of them would be gone.
+    fn is_one_thing(&self, all: &Ranges, ours: usize, theirs: usize) -> bool {
+        let (one, two) = (self.ours.marks[ours], self.theirs.marks[theirs]);
+        let is_named =
+            |side: &Side<'_, '_>, line: usize| side.marks[line].is_named(side.lines[line]);
+        if !is_named(&self.ours, ours) && !is_named(&self.theirs, theirs) {
+            return true;
+        }
+        one.is_same_thing(two)
+            && label(self.ours.lines[ours]) == label(self.theirs.lines[theirs])
+            && [(&self.base, &all.base), (&self.ours, &all.ours), (&self.theirs, &all.theirs)]
+                .into_iter()
+                .all(|(side, range)| {
+                    side.marks[range.clone()].iter().filter(|mark| mark.is_same_thing(one)).count()
+                        <= 1
+                })
     }
 
     /// What stands between two anchors.

@@ -68,6 +68,37 @@ fn markers_follow_the_styles_of_git() {
     );
 }
 
+#[test]
+fn entries_that_link_to_one_page_are_not_taken_for_each_other() {
+    let list = |names: &[&str]| -> String {
+        names.iter().map(|name| format!("- [{name}](x.md)\n")).collect()
+    };
+    let base = list(&["w0-783", "w7-782", "w10-781"]);
+    let ours = list(&["w0-783", "w10-781", "w7-783"]);
+    let theirs = list(&["w7-782", "w10-782", "w9-736"]);
+    let merge =
+        Merge::with_rules(Rules::Markdown, base.as_bytes(), ours.as_bytes(), theirs.as_bytes());
+    let merged = String::from_utf8(merge.keep_theirs()).unwrap();
+    assert!(merged.contains("[w10-782]") && merged.contains("[w9-736]"), "{merged}");
+
+    // Nor are two that each have a page of their own, however much they are alike.
+    let entry =
+        |w, n| format!("- [w{w}-{n}](w{w}-{n}.md): w{w} wrote this, and it is number {n}\n");
+    let [base, ours, theirs] = [entry(7, 782), entry(10, 781), entry(10, 782)];
+    let merge =
+        Merge::with_rules(Rules::Markdown, base.as_bytes(), ours.as_bytes(), theirs.as_bytes());
+    let conflicts: Vec<_> = merge.conflicts().map(|region| merge.sides(region)).collect();
+    assert_eq!(merge.keep_theirs(), theirs.as_bytes());
+    assert_eq!(conflicts.len(), 1, "{conflicts:?}");
+
+    // The same entry in two wordings, of which one has the other's change, still is one.
+    let base = b"- [a](a.md): the quick brown fox\n";
+    let ours = b"- [a](a.md): a quick brown dog\n";
+    let theirs = b"- [a](a.md): a quick brown fox\n";
+    let merge = Merge::with_rules(Rules::Markdown, base, ours, theirs);
+    assert!(merge.is_clean() && merge.keep_theirs() == ours);
+}
+
 /// All triples of texts of up to three different lines over three letters,
 /// with and without a newline at the end.
 #[test]

@@ -86,10 +86,12 @@ impl Listing {
         }
         let inner = format!("{within}{name}");
         if kind.is_dir() {
-            if is_namespace(&path) {
-                return Ok(());
-            }
-            return self.add(top, &path, &format!("{inner}/"));
+            // One of which it cannot be told might be passed over in silence.
+            return match path.join(MARKER).metadata() {
+                Ok(_) => Ok(()),
+                Err(error) if is_missing(&error) => self.add(top, &path, &format!("{inner}/")),
+                Err(error) => Err(error).context("examine", path.join(MARKER)),
+            };
         }
         if let Some((of, who)) = copy_of(name) {
             let copy = Copy { who: who.to_owned(), path };

@@ -28,7 +28,7 @@
 mod compact;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -172,7 +172,7 @@ impl Record {
     /// Reads a record; `None` if there is none, or none that had got anywhere.
     pub(super) fn load(dir: &Utf8Path) -> Result<Option<Record>> {
         let path = dir.join(LOG);
-        let text = match fs::read(&path) {
+        let text = match sys::read_own(&path) {
             Ok(text) => text,
             Err(error) if is_missing(&error) => return Ok(None),
             Err(error) => return Err(error).context("read", &path),
@@ -255,7 +255,7 @@ impl Record {
     pub(super) fn text(&self, path: &str) -> Result<Vec<u8>> {
         let Some(kept) = self.bases.get(path) else { return Ok(Vec::new()) };
         let texts = self.texts();
-        let file = File::open(&texts).context("read", &texts)?;
+        let file = sys::open_own(texts.as_std_path()).context("read", &texts)?;
         let text = sys::read_range(&file, kept.at..kept.at + kept.len).context("read", &texts)?;
         if Version::of(&text) == kept.version {
             return Ok(text);
@@ -366,7 +366,7 @@ impl Record {
     /// Makes it durable.
     pub(super) fn sync(&self) -> Result<()> {
         for path in [self.texts(), self.dir.join(self.log)] {
-            match File::open(&path) {
+            match sys::open_own(path.as_std_path()) {
                 Ok(file) => sys::sync(&file).context("sync", &path)?,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error).context("open", &path),

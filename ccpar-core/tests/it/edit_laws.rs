@@ -165,3 +165,48 @@ proptest! {
         }
     }
 }
+
+/// What entries of a list look like that are much alike, given two numbers.
+const FORMS: [fn(usize, usize) -> String; 4] = [
+    // All link to one page.
+    |w, n| format!("- [w{w}-{n}](x.md)"),
+    |w, n| format!("- [w{w}-{n}](x.md): w{w} wrote this, and it is number {n}"),
+    // Each has a page of its own.
+    |w, n| format!("- [w{w}-{n}](w{w}-{n}.md): w{w} wrote this, and it is number {n}"),
+    |w, n| format!("| [w{w}-{n}](x.md) | w{w} wrote this, and it is number {n} |"),
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn no_entry_is_taken_for_another_wording_of_one_that_is_much_like_it(
+        form in prop::sample::select(&FORMS[..]),
+        base in vec((0..4_usize, 780..783_usize), 0..5),
+        kept in [vec(any::<bool>(), 5), vec(any::<bool>(), 5)],
+        added in [vec((0..4_usize, 780..784_usize, 0..6_usize), 0..4), vec((0..4_usize, 780..784_usize, 0..6_usize), 0..4)],
+    ) {
+        let base: Vec<String> = base.into_iter().map(|(w, n)| form(w, n)).collect();
+        let [ours, theirs] = [0, 1].map(|side| {
+            let mut lines: Vec<String> = base
+                .iter()
+                .zip(&kept[side])
+                .filter(|(_, kept)| **kept)
+                .map(|(line, _)| line.clone())
+                .collect();
+            for &(w, n, at) in &added[side] {
+                lines.insert(at.min(lines.len()), form(w, n));
+            }
+            lines
+        });
+        let texts = [&base, &ours, &theirs].map(|lines| text(lines, (false, true)));
+        let merge = Merge::with_rules(Rules::Markdown, &texts[0], &texts[1], &texts[2]);
+        let merged = merge.keep_theirs();
+        let merged: HashSet<&[u8]> = lines(&merged).collect();
+        let in_conflict: HashSet<&[u8]> =
+            merge.conflicts().flat_map(|region| merge.sides(region)[1]).copied().collect();
+        for line in ours.iter().chain(&theirs).filter(|line| !base.contains(line)) {
+            let is_there = merged.contains(line.as_bytes()) || in_conflict.contains(line.as_bytes());
+            prop_assert!(is_there, "{line} is lost: {base:#?} {ours:#?} {theirs:#?}");
+        }
+    }
+}

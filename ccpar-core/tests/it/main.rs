@@ -9,6 +9,7 @@ mod edit_laws;
 mod glimpses;
 mod ground;
 mod history;
+mod hostile;
 mod json_laws;
 mod laws;
 mod lock;

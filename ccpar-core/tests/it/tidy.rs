@@ -14,7 +14,7 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
     ("layout", &[]),
     ("merge", &[]),
     ("diff", &[]),
-    ("target", &["error"]),
+    ("target", &["error", "sys"]),
     ("checkout", &[]),
     ("claude_code", &["checkout"]),
     ("history", &["error", "sys", "atomic", "layout"]),

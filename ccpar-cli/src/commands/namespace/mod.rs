@@ -168,7 +168,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 fn path(arguments: &PathArguments) -> Result<Exit, Failure> {
     let harness = context::reading(&Identity::default())?;
     let path = Namespace::path(&harness, &arguments.which.fork()?)?;
-    output::data(format!("{}\n", path.display()).as_bytes())?;
+    output::path_data(&path)?;
     Ok(Exit::Done)
 }
 

@@ -67,11 +67,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     if let Some(file) = file {
         block::write(&harness, &file, &namespace)?;
     }
-    let folder = namespace.folder().to_string_lossy();
     if arguments.how.json {
         output::json(&Json {
             branch: namespace.branch(),
-            folder: folder.into_owned(),
+            folder: namespace.folder().to_string_lossy().into_owned(),
             of: namespace.shared().to_string_lossy().into_owned(),
             started: !started.before,
             files: started.files,
@@ -79,7 +78,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     } else if arguments.print_settings {
         output::json(&settings(&namespace))?;
     } else {
-        output::data(format!("{folder}\n").as_bytes())?;
+        output::path_data(namespace.folder())?;
         if !started.before {
             output::hint("point an agent at it with: ccpar namespace run -- claude");
         }
