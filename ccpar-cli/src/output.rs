@@ -126,7 +126,7 @@ pub(crate) fn shell_word(word: &OsStr) -> String {
             c if c.is_control() => {
                 let mut bytes = [0; 4];
                 let bytes = c.encode_utf8(&mut bytes).bytes();
-                bytes.map(|byte| format!("\\{byte:03o}")).collect()
+                bytes.map(|byte| format!("\\{byte:03o}")).collect::<Vec<_>>().concat()
             }
             c => c.to_string(),
         });

@@ -43,7 +43,7 @@ fn names_with_escape_sequences_are_printed_harmlessly_by_every_verb() {
         ran(&words.iter().map(String::as_str).collect::<Vec<_>>(), text)
     };
     home.write(NAME, "- one\n");
-    fs::create_dir(home.path("memory\u{1b}[31m")).unwrap();
+    fs::create_dir_all(home.path("memory\u{1b}[31m")).unwrap();
     let memory = "memory\u{1b}[31m/MEMORY.md";
     home.write(memory, "- [a](a.md)\n");
 
@@ -211,7 +211,7 @@ fn a_session_or_a_namespace_whose_name_is_a_path_leads_nowhere_else() {
     for folder in ["seen", "sessions", "namespaces", "branches"] {
         for path in all(&root.join(folder)).iter().filter(|_| root.join(folder).exists()) {
             let name = path.file_name().unwrap().to_string_lossy();
-            assert!(!name.starts_with("..") && !name.contains("/"), "{}", path.display());
+            assert!(!name.starts_with("..") && !name.contains('/'), "{}", path.display());
         }
     }
     assert!(!Path::new("/etc/evil").exists() && !Path::new("/tmp/evil").exists());

@@ -245,7 +245,7 @@ impl History {
     /// Those of [`records`](Self::records).
     pub(crate) fn open_losses(&self) -> Result<Option<OpenLosses>> {
         let path = self.log_file();
-        let log = match File::open(&path) {
+        let log = match sys::open_own(path.as_std_path()) {
             Ok(log) => log,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Ok(Some(OpenLosses::default()));

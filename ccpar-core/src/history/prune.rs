@@ -183,7 +183,7 @@ impl History {
 
     /// The last prune; what cannot be read was long ago.
     pub(crate) fn last_prune(&self) -> LastPrune {
-        let text = fs::read_to_string(self.dir.join("pruned")).unwrap_or_default();
+        let text = super::read_text(self.dir.join("pruned")).unwrap_or_default();
         let line = text.lines().nth(1).unwrap_or_default();
         let numbers: Vec<u64> = line.split(' ').filter_map(|n| n.parse().ok()).collect();
         match numbers[..] {

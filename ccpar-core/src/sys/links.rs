@@ -45,7 +45,7 @@ mod unix {
         Foreign(PathBuf),
     }
 
-    /// How many links in a row are followed, path_resolution(7).
+    /// How many links in a row are followed, `path_resolution(7)`.
     const LINKS_MAX: usize = 40;
 
     /// Follows an absolute path step by step. What is missing stands for itself.

@@ -32,7 +32,7 @@ fn is_root() -> bool {
 /// A folder in which all may write, and take away but their own.
 fn shared_folder(world: &World) -> PathBuf {
     let folder = world.path("tmp");
-    fs::create_dir(&folder).unwrap();
+    fs::create_dir_all(&folder).unwrap();
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o1777)).unwrap();
     folder
 }
@@ -48,7 +48,7 @@ fn a_link_of_another_user_is_not_followed_where_anybody_may_make_one() {
     }
     let world = World::new();
     let shared = shared_folder(&world);
-    fs::create_dir(world.path("private")).unwrap();
+    fs::create_dir_all(world.path("private")).unwrap();
     let victim = world.write("private/notes.md", "mine\n");
     let refused = |path: &Path| {
         let session = world.session(Some("s"));
@@ -102,7 +102,7 @@ fn a_link_of_another_user_is_not_followed_where_anybody_may_make_one() {
 
 fn folder_of_other(world: &World, shared: &Path, victim: &Path) -> PathBuf {
     let folder = world.path("theirs");
-    fs::create_dir(&folder).unwrap();
+    fs::create_dir_all(&folder).unwrap();
     fs::set_permissions(&folder, fs::metadata(shared).unwrap().permissions()).unwrap();
     chown(&folder, Some(OTHER), None).unwrap();
     let link = folder.join("notes.md");
@@ -118,7 +118,7 @@ fn a_link_that_comes_and_goes_in_a_shared_folder_leads_no_write_astray() {
     }
     let world = World::new();
     let shared = shared_folder(&world);
-    fs::create_dir(world.path("private")).unwrap();
+    fs::create_dir_all(world.path("private")).unwrap();
     let victim = world.write("private/notes.md", "mine\n");
     let over = AtomicBool::new(false);
     let (mut written, mut refused) = (0, 0);
@@ -171,7 +171,7 @@ fn what_lies_in_the_place_of_a_temp_file_is_not_written_through() {
     let _ = file.append(b"four\n").unwrap();
     assert_eq!(world.text("notes.md"), "one\ntwo\nthree\nfour\n");
     // A folder is somebody's: it stays, and so does the target.
-    fs::create_dir(&temp).unwrap();
+    fs::create_dir_all(&temp).unwrap();
     assert!(file.append(b"five\n").is_err());
     fs::remove_dir(&temp).unwrap();
     assert_eq!(world.text("notes.md"), "one\ntwo\nthree\nfour\n");
@@ -218,7 +218,7 @@ fn nothing_of_its_own_is_followed_or_waited_for_that_is_no_plain_file() {
     let others: [(&str, fn(&Path, &Path)); 3] = [
         ("a link", |path, victim| symlink(victim, path).unwrap()),
         ("a fifo", |path, _| fifo(path)),
-        ("a folder", |path, _| fs::create_dir(path).unwrap()),
+        ("a folder", |path, _| fs::create_dir_all(path).unwrap()),
     ];
     let prepare = |world: &World| {
         let target = world.write("notes.md", "zero\n");
@@ -292,7 +292,7 @@ fn a_lock_file_that_is_replaced_while_it_is_held_lets_no_line_be_lost() {
             match n % 3 {
                 0 => symlink(&victim, &lock).unwrap(),
                 1 => fifo(lock.as_std_path()),
-                _ => fs::create_dir(&lock).unwrap(),
+                _ => fs::create_dir_all(&lock).unwrap(),
             }
             drop(holder);
             thread::sleep(Duration::from_millis(2));
