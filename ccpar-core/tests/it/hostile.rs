@@ -215,7 +215,9 @@ fn everything(root: &camino::Utf8Path, target: &Path) {
 
 #[test]
 fn nothing_of_its_own_is_followed_or_waited_for_that_is_no_plain_file() {
-    let others: [(&str, fn(&Path, &Path)); 3] = [
+    /// Puts something in place of a file of ccpar's own; a link leads to the other.
+    type Put = fn(&Path, &Path);
+    let others: [(&str, Put); 3] = [
         ("a link", |path, victim| symlink(victim, path).unwrap()),
         ("a fifo", |path, _| fifo(path)),
         ("a folder", |path, _| fs::create_dir_all(path).unwrap()),
