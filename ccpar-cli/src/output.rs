@@ -39,11 +39,29 @@ pub(crate) fn ask(question: &str) -> Option<bool> {
     Some(read.is_ok() && ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
 }
 
+/// One object on a line of its own. JSON leaves the upper control characters as they
+/// are, and a terminal may not.
+pub(crate) fn json_line(value: &impl Serialize) -> io::Result<Vec<u8>> {
+    let text = serde_json::to_string(value)?;
+    if !text.contains(char::is_control) {
+        return Ok((text + "\n").into_bytes());
+    }
+    let mut line = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if c.is_control() {
+            // Within a string: there is none anywhere else.
+            line.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            line.push(c);
+        }
+    }
+    line.push('\n');
+    Ok(line.into_bytes())
+}
+
 /// Prints one object on a line of its own.
 pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
-    let mut line = serde_json::to_vec(value)?;
-    line.push(b'\n');
-    data(&line)
+    data(&json_line(value)?)
 }
 
 /// Prints data as it is.
@@ -163,6 +181,14 @@ mod tests {
         ] {
             assert_eq!(shell_word(OsStr::new(word)), shown);
         }
+    }
+
+    #[test]
+    fn json_means_the_same_and_cannot_drive_the_terminal() {
+        let text = "a\u{1b}\u{7f}\u{9b}\n\u{e9}";
+        let line = json_line(&text).unwrap();
+        assert!(!String::from_utf8_lossy(&line[..line.len() - 1]).contains(char::is_control));
+        assert_eq!(serde_json::from_slice::<String>(&line).unwrap(), text);
     }
 
     #[test]

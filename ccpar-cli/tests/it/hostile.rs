@@ -178,7 +178,7 @@ fn a_session_or_a_namespace_whose_name_is_a_path_leads_nowhere_else() {
             &["locked-read", "notes.md", "--session", name],
             &["locked-write", "--append", "notes.md", "--session", name],
             &["claim", "notes.md", "--session", name],
-            &["release", "--all", "--session", name],
+            &["release", "notes.md", "--session", name],
             &["heartbeat", "--end", "--session", name],
         ] {
             let ran = ccpar(words, "- more\n");
