@@ -10,6 +10,7 @@ use crate::commands::{
     watch,
 };
 use crate::exit::{Exit, Failure};
+use crate::output;
 
 /// Keeps parallel coding sessions from overwriting each other's files
 ///
@@ -82,6 +83,9 @@ impl Command {
 pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Exit> {
     let words: Vec<OsString> = words.into_iter().collect();
     Cli::try_parse_from(&words).map_err(|error| {
+        // It is told of the words as they may be shown, which are no better usage.
+        let shown = words.iter().map(|word| output::path(word.as_ref()));
+        let error = Cli::try_parse_from(shown).err().unwrap_or(error);
         let _ = error.print();
         match error.exit_code() {
             0 => Exit::Done,

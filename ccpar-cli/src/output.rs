@@ -1,31 +1,41 @@
 //! How things are said: one line a message on stderr, ages and paths as people
 //! write them, JSON objects for programs.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::path::Path;
 
 use serde::Serialize;
 
+/// A message without what would drive the terminal, whatever has come into it.
+fn harmless(message: &str) -> Cow<'_, str> {
+    let is_harm = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if !message.contains(is_harm) {
+        return message.into();
+    }
+    message.chars().map(|c| if is_harm(c) { '\u{fffd}' } else { c }).collect()
+}
+
 /// Says one thing to the person at the terminal.
 pub(crate) fn say(message: impl AsRef<str>) {
     // A closed stderr is no reason to fail.
-    let _ = writeln!(io::stderr(), "ccpar: {}", message.as_ref());
+    let _ = writeln!(io::stderr(), "ccpar: {}", harmless(message.as_ref()));
 }
 
 /// Says what to do about the message before.
 pub(crate) fn hint(message: impl AsRef<str>) {
-    let _ = writeln!(io::stderr(), "hint: {}", message.as_ref());
+    let _ = writeln!(io::stderr(), "hint: {}", harmless(message.as_ref()));
 }
 
 /// Says what is worth knowing and stops nothing.
 pub(crate) fn note(message: impl AsRef<str>) {
-    let _ = writeln!(io::stderr(), "note: {}", message.as_ref());
+    let _ = writeln!(io::stderr(), "note: {}", harmless(message.as_ref()));
 }
 
 /// Shows a line that the message before is about.
 pub(crate) fn quote(line: impl AsRef<str>) {
-    let _ = writeln!(io::stderr(), "    {}", line.as_ref());
+    let _ = writeln!(io::stderr(), "    {}", harmless(line.as_ref()));
 }
 
 /// Asks, where there is somebody to answer; `None` if there is not.
