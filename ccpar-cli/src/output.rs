@@ -56,15 +56,12 @@ pub(crate) fn json_line(value: &impl Serialize) -> io::Result<Vec<u8>> {
     if !text.contains(char::is_control) {
         return Ok((text + "\n").into_bytes());
     }
-    let mut line = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        if c.is_control() {
-            // Within a string: there is none anywhere else.
-            line.push_str(&format!("\\u{:04x}", u32::from(c)));
-        } else {
-            line.push(c);
-        }
-    }
+    // Within a string: there is none anywhere else.
+    let shown = |c: char| match c {
+        c if c.is_control() => format!("\\u{:04x}", u32::from(c)),
+        c => c.to_string(),
+    };
+    let mut line: String = text.chars().map(shown).collect::<Vec<_>>().concat();
     line.push('\n');
     Ok(line.into_bytes())
 }
