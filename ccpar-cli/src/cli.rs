@@ -11,6 +11,7 @@ use crate::commands::{
     status, uninstall, watch,
 };
 use crate::exit::{Exit, Failure};
+use crate::output;
 
 /// How the paragraph of a verb's help begins that tells its exit codes, and the one
 /// that has the examples, each on a line.
@@ -122,8 +123,14 @@ pub(crate) fn command() -> clap::Command {
 /// how to end.
 pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Exit> {
     let words: Vec<OsString> = words.into_iter().collect();
-    let matches = command().try_get_matches_from(&words);
-    matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
+    let read = |words: Vec<OsString>| {
+        let matches = command().try_get_matches_from(words);
+        matches.and_then(|matches| Cli::from_arg_matches(&matches))
+    };
+    read(words.clone()).map_err(|error| {
+        // It is told of the words as they may be shown, which are no better usage.
+        let shown = words.iter().map(|word| output::path(word.as_ref()).into());
+        let error = read(shown.collect()).err().unwrap_or(error);
         let _ = error.print();
         match error.exit_code() {
             0 => Exit::Done,

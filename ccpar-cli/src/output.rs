@@ -1,31 +1,41 @@
 //! How things are said: one line a message on stderr, ages and paths as people
 //! write them, JSON objects for programs.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::path::Path;
 
 use serde::Serialize;
 
+/// A message without what would drive the terminal, whatever has come into it.
+fn harmless(message: &str) -> Cow<'_, str> {
+    let is_harm = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if !message.contains(is_harm) {
+        return message.into();
+    }
+    message.chars().map(|c| if is_harm(c) { '\u{fffd}' } else { c }).collect()
+}
+
 /// Says one thing to the person at the terminal.
 pub(crate) fn say(message: impl AsRef<str>) {
     // A closed stderr is no reason to fail.
-    let _ = writeln!(io::stderr(), "ccpar: {}", message.as_ref());
+    let _ = writeln!(io::stderr(), "ccpar: {}", harmless(message.as_ref()));
 }
 
 /// Says what to do about the message before.
 pub(crate) fn hint(message: impl AsRef<str>) {
-    let _ = writeln!(io::stderr(), "hint: {}", message.as_ref());
+    let _ = writeln!(io::stderr(), "hint: {}", harmless(message.as_ref()));
 }
 
 /// Says what is worth knowing and stops nothing.
 pub(crate) fn note(message: impl AsRef<str>) {
-    let _ = writeln!(io::stderr(), "note: {}", message.as_ref());
+    let _ = writeln!(io::stderr(), "note: {}", harmless(message.as_ref()));
 }
 
 /// Shows a line that the message before is about.
 pub(crate) fn quote(line: impl AsRef<str>) {
-    let _ = writeln!(io::stderr(), "    {}", line.as_ref());
+    let _ = writeln!(io::stderr(), "    {}", harmless(line.as_ref()));
 }
 
 /// Asks, where there is somebody to answer; `None` if there is not.
@@ -39,11 +49,26 @@ pub(crate) fn ask(question: &str) -> Option<bool> {
     Some(read.is_ok() && ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
 }
 
+/// One object on a line of its own. JSON leaves the upper control characters as they
+/// are, and a terminal may not.
+pub(crate) fn json_line(value: &impl Serialize) -> io::Result<Vec<u8>> {
+    let text = serde_json::to_string(value)?;
+    if !text.contains(char::is_control) {
+        return Ok((text + "\n").into_bytes());
+    }
+    // Within a string: there is none anywhere else.
+    let shown = |c: char| match c {
+        c if c.is_control() => format!("\\u{:04x}", u32::from(c)),
+        c => c.to_string(),
+    };
+    let mut line: String = text.chars().map(shown).collect::<Vec<_>>().concat();
+    line.push('\n');
+    Ok(line.into_bytes())
+}
+
 /// Prints one object on a line of its own.
 pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
-    let mut line = serde_json::to_vec(value)?;
-    line.push(b'\n');
-    data(&line)
+    data(&json_line(value)?)
 }
 
 /// Prints data as it is.
@@ -163,6 +188,14 @@ mod tests {
         ] {
             assert_eq!(shell_word(OsStr::new(word)), shown);
         }
+    }
+
+    #[test]
+    fn json_means_the_same_and_cannot_drive_the_terminal() {
+        let text = "a\u{1b}\u{7f}\u{9b}\n\u{e9}";
+        let line = json_line(&text).unwrap();
+        assert!(!String::from_utf8_lossy(&line[..line.len() - 1]).contains(char::is_control));
+        assert_eq!(serde_json::from_slice::<String>(&line).unwrap(), text);
     }
 
     #[test]

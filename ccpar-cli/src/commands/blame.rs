@@ -104,8 +104,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
                 session: record.session.as_deref(),
                 branch: record.branch.as_deref(),
             };
-            serde_json::to_writer(&mut text, &json).map_err(std::io::Error::from)?;
-            text.push(b'\n');
+            text.extend(output::json_line(&json)?);
             continue;
         }
         let head = format!("{:>4}  {:<widest$}  ", record.n, who(record));

@@ -98,7 +98,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     match Command::new(&command[0]).args(&command[1..]).env(name, value).status() {
         Ok(status) => Ok(Exit::of(status)),
         Err(error) => {
-            let name = command[0].to_string_lossy();
+            let name = output::path(command[0].as_ref());
             let what = if error.kind() == io::ErrorKind::NotFound {
                 format!("there is no command `{name}`")
             } else {

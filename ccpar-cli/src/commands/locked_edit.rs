@@ -12,6 +12,7 @@ use clap::Args;
 use crate::commands::report;
 use crate::context::{self, Claimed, Keeping, Writing};
 use crate::exit::{Exit, Failure};
+use crate::output;
 
 /// Run a filter on a file while nobody else writes it
 #[derive(Debug, Args)]
@@ -82,7 +83,7 @@ fn filter(harness: &Harness, command: &[OsString], text: &[u8]) -> Result<Vec<u8
         .stdout(Stdio::from(output.try_clone().map_err(failed)?))
         .status()
         .map_err(|error| {
-            let name = command[0].to_string_lossy();
+            let name = output::path(command[0].as_ref());
             Failure::new(format!("cannot run the filter `{name}`: {error}; nothing was changed"))
         })?;
     if !status.success() {

@@ -117,8 +117,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             let patch = patch.map(|patch| String::from_utf8_lossy(&patch).into_owned());
             let path = &entry.target.to_string_lossy();
             let json = Json { path, record: &entry.record, patch };
-            serde_json::to_writer(&mut text, &json).map_err(std::io::Error::from)?;
-            text.push(b'\n');
+            text.extend(output::json_line(&json)?);
             continue;
         }
         text.extend(entry.row(paint, alone.is_none()).into_bytes());

@@ -122,18 +122,12 @@ fn list(harness: &Harness, arguments: &Arguments) -> Result<Listing, Failure> {
     Ok(Listing { text, problems })
 }
 
-fn json_line(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
-    let mut line = serde_json::to_vec(value).map_err(std::io::Error::from)?;
-    line.push(b'\n');
-    Ok(line)
-}
-
 fn session_text(one: &Listed, arguments: &Arguments) -> Result<Vec<u8>, Failure> {
     let session = &one.session;
     if arguments.json {
         let claims = one.claims.iter().map(ClaimJson::new).collect();
         let Listed { beat, life, .. } = *one;
-        return json_line(&Json { session, beat, life, guarded: true, claims });
+        return Ok(output::json_line(&Json { session, beat, life, guarded: true, claims })?);
     }
     let paint = Paint::stdout();
     let branch = session
@@ -172,14 +166,14 @@ fn unguarded_text(one: &ClientSession, arguments: &Arguments) -> Result<Vec<u8>,
     let ClientSession { id, pid, folder, since, life } = one;
     if arguments.json {
         let folder = folder.as_deref();
-        return json_line(&Unguarded {
+        return Ok(output::json_line(&Unguarded {
             session: id,
             pid: *pid,
             since: *since,
             folder,
             life: *life,
             guarded: false,
-        });
+        })?);
     }
     let paint = Paint::stdout();
     let name = paint.text(paint::NAME, output::line(id.as_bytes()));
@@ -194,7 +188,7 @@ fn unguarded_text(one: &ClientSession, arguments: &Arguments) -> Result<Vec<u8>,
 
 fn claim_line(claim: &(Claim, u64), arguments: &Arguments) -> Result<Vec<u8>, Failure> {
     if arguments.json {
-        return json_line(&ClaimJson::new(claim));
+        return Ok(output::json_line(&ClaimJson::new(claim))?);
     }
     let holder = Paint::stdout().text(paint::NAME, &claim.0.holder);
     let branch = claim

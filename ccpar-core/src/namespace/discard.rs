@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Namespace;
-use super::folder::{MARKER, is_namespace, is_none_of_it};
+use super::folder::{MARKER, has_marker, is_namespace, is_none_of_it};
 use super::pass::text_of;
 use super::record::{Record, gone};
 use super::start::staged;
@@ -68,7 +68,7 @@ impl Discarded {
                 continue;
             }
             if kind.is_dir() {
-                if is_none_of_it(&name.to_string_lossy()) || is_namespace(&path) {
+                if is_none_of_it(&name.to_string_lossy()) || has_marker(&path)? {
                     self.left.push(path);
                     continue;
                 }

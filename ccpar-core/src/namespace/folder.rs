@@ -86,12 +86,10 @@ impl Listing {
         }
         let inner = format!("{within}{name}");
         if kind.is_dir() {
-            // One of which it cannot be told might be passed over in silence.
-            return match path.join(MARKER).metadata() {
-                Ok(_) => Ok(()),
-                Err(error) if is_missing(&error) => self.add(top, &path, &format!("{inner}/")),
-                Err(error) => Err(error).context("examine", path.join(MARKER)),
-            };
+            if has_marker(&path)? {
+                return Ok(());
+            }
+            return self.add(top, &path, &format!("{inner}/"));
         }
         if let Some((of, who)) = copy_of(name) {
             let copy = Copy { who: who.to_owned(), path };
@@ -155,6 +153,17 @@ pub(super) fn blocked(folder: &Path, name: &str) -> Option<PathBuf> {
         Err(_) => false,
     };
     parents.into_iter().rev().find(stands).map(Path::to_owned)
+}
+
+/// Whether a folder is one of a namespace. Where that cannot be told, to go on would be
+/// to pass it over in silence, or to take what is in it for removed.
+pub(super) fn has_marker(folder: &Path) -> Result<bool> {
+    let marker = folder.join(MARKER);
+    match marker.metadata() {
+        Ok(_) => Ok(true),
+        Err(error) if is_missing(&error) => Ok(false),
+        Err(error) => Err(error).context("examine", &marker),
+    }
 }
 
 /// Whether a folder is one of a namespace; one that cannot be looked into is left alone

@@ -213,10 +213,11 @@ fn everything(root: &camino::Utf8Path, target: &Path) {
     let _ = registry.release(Release::All);
 }
 
+/// Puts something at the first path, which leads to the second if it can.
+type Put = fn(&Path, &Path);
+
 #[test]
 fn nothing_of_its_own_is_followed_or_waited_for_that_is_no_plain_file() {
-    /// Puts something in place of a file of ccpar's own; a link leads to the other.
-    type Put = fn(&Path, &Path);
     let others: [(&str, Put); 3] = [
         ("a link", |path, victim| symlink(victim, path).unwrap()),
         ("a fifo", |path, _| fifo(path)),

@@ -20,8 +20,11 @@ pub(super) fn file(fork: &Fork, named: &Path) -> Result<PathBuf, Failure> {
         return Ok(named.to_owned());
     }
     let Some(worktree) = &fork.worktree else {
-        return Err(Failure::new(format!("`{}` is not checked out here", fork.branch))
-            .with_hint("go to its worktree, or name the file: --claude-md=FILE"));
+        return Err(Failure::new(format!(
+            "`{}` is not checked out here",
+            output::path(fork.branch.as_ref())
+        ))
+        .with_hint("go to its worktree, or name the file: --claude-md=FILE"));
     };
     let file = worktree.join(NAME);
     let all_the_same = format!("if it is to be written all the same: --claude-md={NAME}");

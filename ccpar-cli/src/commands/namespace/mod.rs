@@ -194,7 +194,10 @@ fn discard(arguments: &DiscardArguments) -> Result<Exit, Failure> {
         }))?;
     } else {
         let files = output::count(discarded.files, "file");
-        output::say(format!("`{}` is discarded: {files}", namespace.branch()));
+        output::say(format!(
+            "`{}` is discarded: {files}",
+            output::path(namespace.branch().as_ref())
+        ));
         if discarded.kept > 0 {
             let kept = output::count(discarded.kept, "file");
             output::hint(format!(

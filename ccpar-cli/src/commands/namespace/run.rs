@@ -77,7 +77,7 @@ fn launch(harness: Harness, words: &[OsString], namespace: &Namespace) -> Result
         .env("CCPAR_NAMESPACE", namespace.folder())
         .spawn()
         .map_err(|error| {
-            let name = words[0].to_string_lossy();
+            let name = output::path(words[0].as_ref());
             Failure::new(match error.kind() {
                 io::ErrorKind::NotFound => format!("there is no command `{name}`"),
                 _ => format!("cannot run `{name}`: {error}"),

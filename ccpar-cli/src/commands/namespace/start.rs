@@ -91,7 +91,10 @@ pub(super) fn start(harness: &Harness, fork: &Fork) -> Result<(Namespace, Starte
     let (namespace, started) = Namespace::start(harness, fork)?;
     let shown = output::path(namespace.folder());
     if started.before {
-        output::say(format!("`{}` has its namespace since before: `{shown}`", fork.branch));
+        output::say(format!(
+            "`{}` has its namespace since before: `{shown}`",
+            output::path(fork.branch.as_ref())
+        ));
         if fork
             .at
             .as_ref()
