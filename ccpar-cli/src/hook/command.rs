@@ -23,12 +23,21 @@ const ALIKE: usize = 32;
 /// count in folders that `holds` guarded files.
 pub(super) fn files(command: &str, cwd: &Path, holds: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
     let mut folder = cwd.to_owned();
+    // Where it comes back to behind a parenthesis, and at the end of the program.
+    let (mut outer, mut after) = (Vec::new(), None);
     let mut files = Vec::new();
     let (mut program, mut before) = (String::new(), String::new());
-    for word in words(&with_values(command)).into_iter().take(MOST) {
+    let words = words(&with_values(command));
+    for word in words.iter().flat_map(|word| alternatives(word)).take(MOST) {
         if is_sign(&word) {
             if !word.contains(['<', '>']) {
                 program.clear();
+                folder = after.take().unwrap_or(folder);
+            }
+            match word.as_str() {
+                "(" => outer.push(folder.clone()),
+                ")" => folder = outer.pop().unwrap_or(folder),
+                _ => {}
             }
             before = word;
             continue;
@@ -37,6 +46,8 @@ pub(super) fn files(command: &str, cwd: &Path, holds: impl Fn(&Path) -> bool) ->
         let is_written = before.contains('>') || WRITERS.contains(&name(&program));
         if ["cd", "pushd"].contains(&&*program) && before == program && path.is_dir() {
             folder = path;
+        } else if before == "-C" && path.is_dir() {
+            after.get_or_insert(std::mem::replace(&mut folder, path));
         } else if word.contains(['*', '?', '['])
             && !word.contains(char::is_whitespace)
             && !path.is_file()
@@ -65,6 +76,48 @@ pub(super) fn files(command: &str, cwd: &Path, holds: impl Fn(&Path) -> bool) ->
     files.sort_unstable();
     files.dedup();
     files
+}
+
+/// The words that one with lists in braces stands for, as `{a,b}.md`.
+fn alternatives(word: &str) -> Vec<String> {
+    let mut done = Vec::new();
+    let mut rest = vec![word.to_owned()];
+    while let Some(word) = rest.pop() {
+        match list(&word).filter(|_| done.len() + rest.len() < ALIKE) {
+            // The first is to be the next.
+            Some(words) => rest.extend(words.into_iter().rev()),
+            None => done.push(word),
+        }
+    }
+    done
+}
+
+/// A word with each entry of its first list in the list's place. A script is no list.
+fn list(word: &str) -> Option<Vec<String>> {
+    if word.contains(char::is_whitespace) {
+        return None;
+    }
+    word.match_indices('{').find_map(|(open, _)| {
+        let (mut depth, mut start, mut entries) = (0, open + 1, Vec::new());
+        for (at, sign) in word[open..].match_indices(['{', ',', '}']) {
+            let at = open + at;
+            match sign {
+                "{" => depth += 1,
+                "}" => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 || (depth == 1 && sign == ",") {
+                entries.push(&word[start..at]);
+                start = at + 1;
+            }
+            if depth == 0 {
+                break;
+            }
+        }
+        let is_list = depth == 0 && entries.len() > 1;
+        let whole = |entry: &str| [&word[..open], entry, &word[start..]].concat();
+        is_list.then(|| entries.iter().map(|entry| whole(entry)).collect())
+    })
 }
 
 /// The files that a pattern stands for.
@@ -240,6 +293,10 @@ mod tests {
             format!("D='{folder}'; I=$D/MEMORY; echo x >> ${{I}}.md"),
             format!("cd \"{folder}\"; sed -i s/a/b/ *.md"),
             format!("cat {folder}/MEMORY.m? | wc -l"),
+            format!("sed -i s/a/b/ {folder}/{{notes,MEMORY}}.md"),
+            format!("cat {folder}/{{x,M{{x,EMORY}}}}.{{txt,md}}"),
+            format!("git -C {folder} checkout -- MEMORY.md"),
+            format!("(cd / && ls) && (cd {folder}; sed -i s/a/b/ MEMORY.md)"),
         ] {
             let files = files(&command, home.path(), |path| path == memory);
             assert!(files.contains(&index), "{command}: {files:?}");
@@ -250,6 +307,9 @@ mod tests {
             (format!("cd {folder} && touch new.md"), &["new.md"]),
             (format!("cd {folder} && echo new.md"), &[]),
             (format!("cd {folder} && cd .. && echo x > new.md"), &["../new.md"]),
+            (format!("touch {folder}/{{a,b}}.md"), &["a.md", "b.md"]),
+            (format!("git -C {folder} mv a.md b.md; touch c.md"), &["../c.md", "a.md", "b.md"]),
+            (format!("(cd {folder}; touch a.md); touch b.md"), &["../b.md", "a.md"]),
         ] {
             let files = files(&command, home.path(), |path| path == memory);
             let named: Vec<PathBuf> = named.iter().map(|name| memory.join(name)).collect();
@@ -257,6 +317,18 @@ mod tests {
                 files.iter().filter(|file| file.extension().is_some()).collect();
             assert_eq!(found, named.iter().collect::<Vec<_>>(), "{command}");
         }
+        for (word, all) in [
+            ("a{b,c}d{e,f}", &["abde", "abdf", "acde", "acdf"][..]),
+            ("{a,}b", &["ab", "b"]),
+            ("${x}{a,b}", &["${x}a", "${x}b"]),
+            ("{a}", &["{a}"]),
+            ("{a,b", &["{a,b"]),
+            ("}a,b{", &["}a,b{"]),
+            ("{a, b}", &["{a, b}"]),
+        ] {
+            assert_eq!(alternatives(word), all, "{word}");
+        }
+        assert!(alternatives(&"{a,b}".repeat(40)).len() <= ALIKE + 40);
         let doubling: Vec<String> = (0..40).map(|n| format!("A{}=$A{n}$A{n}", n + 1)).collect();
         assert!(with_values(&format!("A0=xx; {}", doubling.join("; "))).len() < 100_000);
         let all = files(&format!("ls {folder} other"), home.path(), |_| true);

@@ -225,10 +225,22 @@ fn matches(patterns: &[Pattern], path: &Path) -> bool {
 /// A pattern or path with the home folder in place of `~`.
 pub(super) fn expanded(text: &str) -> String {
     let home = || env::var("HOME").or_else(|_| env::var("USERPROFILE")).ok();
-    match (text.strip_prefix('~'), home()) {
+    let text = match (text.strip_prefix('~'), home()) {
         (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with(['/', '\\']) => home + rest,
         _ => text.to_owned(),
-    }
+    };
+    if cfg!(windows) { with_drive(&text).unwrap_or(text) } else { text }
+}
+
+/// A path as a shell on Windows shows it, `/c/Users`, in the form that the system
+/// knows.
+fn with_drive(path: &str) -> Option<String> {
+    let path = path.strip_prefix("/cygdrive").unwrap_or(path);
+    let mut rest = path.strip_prefix('/')?.chars();
+    let drive = rest.next().filter(char::is_ascii_alphabetic)?.to_ascii_uppercase();
+    let rest = rest.as_str();
+    (rest.is_empty() || rest.starts_with('/'))
+        .then(|| format!("{drive}:{}", if rest.is_empty() { "/" } else { rest }))
 }
 
 /// A path without `.` and `..`, as it is written.
@@ -249,4 +261,25 @@ fn plain(path: &Path) -> PathBuf {
 /// What to do with a whole text for a file that its author has not read.
 pub(super) fn refuses_unread(config: &Config) -> bool {
     config.guard.unread_write == UnreadWrite::Refuse
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_as_a_shell_on_windows_shows_it_has_a_drive() {
+        let cases = [
+            ("/c/Users/ada/a.md", Some("C:/Users/ada/a.md")),
+            ("/cygdrive/d/a.md", Some("D:/a.md")),
+            ("/c", Some("C:/")),
+            ("/tmp/a.md", None),
+            ("/", None),
+            ("c/a.md", None),
+            ("C:/Users", None),
+        ];
+        for (path, native) in cases {
+            assert_eq!(with_drive(path).as_deref(), native, "{path}");
+        }
+    }
 }
