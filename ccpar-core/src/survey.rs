@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::atomic::{self, Durability};
 use crate::error::{Error, Result};
-use crate::harness::{self, Harness};
+use crate::harness::{self, Author, Harness};
 use crate::history::{self, Check, Damage, Finding, History, Record, Version};
 use crate::lock::{Lock, Mode, Request};
 use crate::shared_file::Settled;
@@ -183,6 +183,19 @@ impl Harness {
         };
         let seen = history::seen_by(self.root(), &holder)?;
         Ok(seen.into_iter().map(|(history, at)| (history.target().to_owned(), at)).collect())
+    }
+
+    /// Takes in that this author knows no longer what it has seen, nor its commands:
+    /// the base of its next text is another look.
+    pub fn forget_seen(&self) -> Result<()> {
+        let commands = Author { agent: Some(Author::COMMAND.to_owned()), ..self.author().clone() };
+        let own = self.author().holders().into_iter().next();
+        let of_commands =
+            self.author().agent.is_none().then(|| commands.holders().into_iter().next());
+        for holder in own.into_iter().chain(of_commands.flatten()) {
+            history::forget_seen_by(self.root(), &holder)?;
+        }
+        Ok(())
     }
 
     /// Looks at every known target: what something other than ccpar wrote is

@@ -83,7 +83,7 @@ fn ran(
 
 /// Puts back what stale writers swallowed, this one or others before, where nobody can
 /// have meant that.
-fn heal(
+pub(super) fn heal(
     call: &Call,
     named: &Named,
     file: &SharedFile<'_>,

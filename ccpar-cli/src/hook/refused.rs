@@ -10,7 +10,7 @@ use ccpar_core::{CommitOptions, Error, SharedFile, Version, layout};
 
 use super::guard::Kind;
 use super::reply::Reply;
-use super::{Call, Named, words};
+use super::{Call, Named, after, words};
 use crate::exit::Failure;
 use crate::output;
 
@@ -39,6 +39,7 @@ pub(super) fn run(call: &Call, reply: &mut Reply) -> Result<(), Failure> {
         if named.kind == Kind::Memory && UNASKED.contains(&mode) {
             write(call, &named, &file, &content, reply)?;
         } else {
+            after::look(&named, &file, reply)?;
             offer(call, &file, seen, &content, reply)?;
         }
     }
@@ -52,7 +53,7 @@ fn write(
     content: &str,
     reply: &mut Reply,
 ) -> Result<(), Failure> {
-    file.settle()?;
+    after::look(named, file, reply)?;
     let commit = match file.commit(content.as_bytes(), &CommitOptions::default()) {
         // What it saw is kept no more: it has to read again, as it was told.
         Err(Error::UnknownVersion { .. }) => return Ok(()),
@@ -67,7 +68,9 @@ fn write(
     reply.tell_person(format!(
         "`{path}` had changed since the session read it; its text was merged in"
     ));
-    words::merged(call, named, file, &commit, content.as_bytes(), reply)
+    words::merged(call, named, file, &commit, content.as_bytes(), reply)?;
+    // What made its text stale may have swallowed something itself.
+    if named.has_keys() { Ok(()) } else { after::heal(call, named, file, reply) }
 }
 
 /// Leaves the merge in a file under the root.

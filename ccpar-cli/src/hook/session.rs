@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use ccpar_core::history::Record;
 use ccpar_core::registry::{Beat, Listed};
-use ccpar_core::{Author, checkout, layout};
+use ccpar_core::{checkout, layout};
 
 use super::reply::Reply;
 use super::words::{self, Change};
@@ -38,7 +38,8 @@ pub(super) fn start(call: &Call, reply: &mut Reply) -> Result<(), Failure> {
     siblings(call, reply)?;
     since_last_time(call, reply)?;
     if call.payload.source.as_deref() == Some("compact") {
-        forget(call);
+        // What it had read is summed up for it: its next whole text needs another look.
+        call.harness.forget_seen()?;
     }
     let is_new = matches!(call.payload.source.as_deref(), Some("startup" | "clear"));
     if let Some(index) = call.guard.memory().map(|memory| memory.join("MEMORY.md"))
@@ -55,18 +56,6 @@ pub(super) fn start(call: &Call, reply: &mut Reply) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-/// What the session had read is summed up for it: its next whole text needs another
-/// look. Best effort.
-fn forget(call: &Call) {
-    let session = &call.payload.session_id;
-    for holder in [session.clone(), format!("{session}.{}", Author::COMMAND)] {
-        let seen = layout::seen_dir(call.harness.root(), &holder);
-        for note in list(seen.as_std_path()) {
-            let _ = fs::remove_file(note);
-        }
-    }
 }
 
 /// Says who else is at work.

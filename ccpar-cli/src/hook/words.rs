@@ -41,6 +41,15 @@ pub(super) fn merged(
     let path = output::path(&named.path);
     match &commit.outcome {
         Outcome::Unchanged => return keep_up(call, file),
+        // What came back late was in another's way: the copy is not of this call.
+        Outcome::Conflict { copy, .. } if std::fs::read(copy).is_ok_and(|text| text != ours) => {
+            reply.tell(format!(
+                "of `{path}`, lines that a stale writer swallowed could not be put back, as others \
+                 wrote in their place: the whole text that held them is in `{}`. Put what is still \
+                 to be kept into the file, and remove that copy.",
+                output::path(copy),
+            ));
+        }
         Outcome::Conflict { copy, regions } => reply.tell(format!(
             "`{path}` was changed by others at the same time, and {} could not be merged: the file \
              keeps what they wrote there, and the whole text of this call is in `{}`. Put what is \

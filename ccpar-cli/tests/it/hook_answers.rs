@@ -198,6 +198,33 @@ fn only_what_the_client_would_write_unasked_is_written_for_it() {
 }
 
 #[test]
+fn what_made_a_text_stale_and_swallowed_lines_itself_gives_them_back() {
+    let (home, memory) = home();
+    let [client, other] = ["s1", "s2"].map(|name| Client::new(&home, name));
+    let note = format!("{memory}/one.md");
+    let base = "# One\n\n- one is a line\n- two is a line\n- three is a line\n";
+    home.write(&note, base);
+    client.read(&note);
+    home.write(&note, format!("{base}- four is by another\n"));
+    other.read(&note);
+    // Nobody has looked since somebody wrote this who had not read that.
+    home.write(&note, base.replace("- two", "- 2, that"));
+    let mut input = client.input_of(&note);
+    input["content"] = base.replace("# One", "# Mine").into();
+    let call = json!({
+        "tool_name": "Write", "tool_input": input,
+        "tool_response": "File has been modified since read",
+    });
+    let said =
+        client.tell("PostToolBatch", &json!({"permission_mode": "default", "tool_calls": [call]}));
+    let text = home.text(&note);
+    for line in ["# Mine\n", "- 2, that is a line\n", "- four is by another\n"] {
+        assert!(text.contains(line), "{line:?}: {text} {said}");
+    }
+    assert!(person(&said).contains("line"), "{said}");
+}
+
+#[test]
 fn one_field_that_cannot_be_read_unguards_no_call_and_is_told() {
     let (home, memory) = home();
     let index = format!("{memory}/MEMORY.md");

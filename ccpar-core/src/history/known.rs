@@ -112,6 +112,23 @@ pub(crate) fn seen_by(root: &Utf8Path, holder: &str) -> Result<Vec<(History, Ver
     Ok(seen)
 }
 
+/// Forgets what a holder has seen of all targets.
+pub(crate) fn forget_seen_by(root: &Utf8Path, holder: &str) -> Result<()> {
+    let seen = layout::seen_dir(root, holder);
+    let entries = match fs::read_dir(&seen) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.context("list", &seen)?,
+    };
+    for entry in entries {
+        let note = entry.context("list", &seen)?.path();
+        match fs::remove_file(&note) {
+            Err(error) if !is_missing(&error) => return Err(error).context("remove", &note),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 impl History {
     /// The history in the folder of this name. `None` if it has no log yet: then
     /// contents were put there, and nothing else.

@@ -211,6 +211,11 @@ impl Record {
         self.over.or(self.parents.first().copied()).unwrap_or(Version::ABSENT)
     }
 
+    /// Whether it leaves the target as it is, and tells of a loss, or that one is over.
+    pub(crate) fn is_remark(&self) -> bool {
+        self.parents.first() == Some(&self.version)
+    }
+
     /// What a writer may have started from once this was written: the version
     /// itself, and a text that was merged into it. Its author may go on from that
     /// one, and who read the target in between has seen it too.

@@ -45,7 +45,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use log::{format_of, tail};
 
 pub use known::known;
-pub(crate) use known::seen_by;
+pub(crate) use known::{forget_seen_by, seen_by};
 pub(crate) use log::Log;
 pub use log::{Before, Damage, How, Parsed, Record};
 pub use open::OpenLosses;

@@ -6,8 +6,8 @@
 //! version like any other, with the base that it was really made from, and what it
 //! swallowed is merged back.
 
-use std::borrow::Cow;
-
+use super::doubt::{doubtful, is_doubt_of, older, seen_too, stood_by};
+use super::form::{in_form_of, is_same_text, is_shown_otherwise};
 use super::held::{Entry, Held, Made};
 use super::settle::Standing;
 use super::{Base, Commit, Outcome, SharedFile, Snapshot, merged};
@@ -97,7 +97,7 @@ impl SharedFile<'_> {
         let told = since(&recent, over.as_ref(), version).or_else(put_back);
         let replaced = match &told {
             // Somebody who looked took it for that of a stranger.
-            Some(told) if told.how == How::Outside && on_disk && is_head(&held, told) => {
+            Some(told) if told.how == How::Outside && on_disk && is_newest(&recent, told) => {
                 told.replaced()
             }
             Some(told) => return self.correct(held, told, (version, &text), &base, over),
@@ -105,18 +105,27 @@ impl SharedFile<'_> {
         };
         let mut theirs = self.content(&held.history, replaced)?;
         let (base, base_text) = self.made_from(&held, &base, over, (replaced, &theirs))?;
-        if !on_disk && held.now == replaced && !is_put_back {
+        let is_late = !on_disk && told.is_none() && !is_put_back;
+        let mut doubtful = match &told {
+            Some(told) => seen_too(&recent, told),
+            None if is_put_back => Vec::new(),
+            None => doubtful(&held, &recent, (version, over_version), is_late),
+        };
+        if told.is_some() && base == version {
+            return self.settle_and_heal(held);
+        }
+        if is_late && held.now == replaced {
             // Who wrote over it has told, and knew nothing of it.
+            self.doubt(&mut held, &doubtful, (base, &base_text), &text)?;
             return self.commit_from(&mut held, base, &base_text, &text);
         }
         // As in a commit, a file that was gone takes nothing from what is written anew.
         let (whole, regions) = if base == replaced || replaced.is_absent() {
             (text.clone(), 0)
         } else {
-            if recent.iter().any(|record| record.lost.is_some() && !record.maybe) {
-                // What that one swallowed itself, its author did not delete.
-                theirs = self.with_lost(&held.history, &theirs)?;
-            }
+            // With what was brought up only now.
+            let recent = held.history.recent(VERSIONS)?;
+            theirs = self.whole_of(&held, older(&recent, version, replaced), (base, replaced))?;
             merged(Rules::of(&held.real), &base_text, &text, &theirs)
         };
         let missing = if whole == text { Vec::new() } else { merge::swallowed(&whole, &text) };
@@ -130,13 +139,26 @@ impl SharedFile<'_> {
             parents: vec![replaced],
             base: Some(base),
             lost: (!missing.is_empty()).then_some(missing.len()),
-            closes: told.iter().filter(|told| told.lost.is_some()).map(|told| told.n).collect(),
+            closes: told
+                .iter()
+                .filter(|told| told.lost.is_some())
+                .chain(recent.iter().filter(|record| is_doubt_of(record, base)))
+                .map(|record| record.n)
+                .collect(),
             lines: Some(merge::distance(&theirs, &text)),
             file: file.filter(|_| on_disk),
             ..self.record(version)
         };
         held.log.append(record)?;
         let closes = held.log.head().filter(|own| own.lost.is_some()).map(|own| own.n);
+        if !on_disk {
+            self.bring_up(&mut held, false, &[])?;
+        }
+        // Nor that it was written over by somebody who had seen it.
+        let is_sure = |head: &Record| head.lost.is_some() && !head.maybe;
+        let head = held.log.head().filter(|head| is_late && !is_sure(head));
+        doubtful.extend(head.cloned());
+        self.doubt(&mut held, &doubtful, (base, &base_text), &text)?;
         if !on_disk {
             return self.settle_and_heal(held);
         }
@@ -146,17 +168,7 @@ impl SharedFile<'_> {
             return Ok(Commit { outcome: Outcome::Written, ..Commit::unchanged(version) });
         }
         let closes = closes.into_iter().collect();
-        if regions > 0 {
-            let made = Made { base: Some(base), ours: Some(&text), closes, ..Made::default() };
-            return self.put_conflict(&mut held, &whole, regions, &made);
-        }
-        let made = Made { base: Some(base), ours: Some(&theirs), closes, ..Made::default() };
-        let commit = self.put(&mut held, &whole, How::Merge, &made)?;
-        drop(held);
-        // What it was merged with may have swallowed something itself.
-        let (healed, healing) = self.heal_own()?;
-        let version = if healed == 0 { commit.version } else { healing.version };
-        Ok(Commit { outcome: Outcome::Merged, version, ..commit })
+        self.put_merged(held, (base, &text), (&whole, regions), &theirs, closes)
     }
 
     /// A text of the target that this author's tool was shown, for
@@ -169,6 +181,28 @@ impl SharedFile<'_> {
         Ok(Snapshot { content, version })
     }
 
+    /// Puts in place what a text and what it swallowed came to.
+    fn put_merged(
+        &self,
+        mut held: Held,
+        (base, text): (Version, &[u8]),
+        (whole, regions): (&[u8], usize),
+        theirs: &[u8],
+        closes: Vec<u64>,
+    ) -> Result<Commit> {
+        if regions > 0 {
+            let made = Made { base: Some(base), ours: Some(text), closes, ..Made::default() };
+            return self.put_conflict(&mut held, whole, regions, &made);
+        }
+        let made = Made { base: Some(base), ours: Some(theirs), closes, ..Made::default() };
+        let commit = self.put(&mut held, whole, How::Merge, &made)?;
+        drop(held);
+        // What it was merged with may have swallowed something itself.
+        let (healed, healing) = self.heal_own()?;
+        let version = if healed == 0 { commit.version } else { healing.version };
+        Ok(Commit { outcome: Outcome::Merged, version, ..commit })
+    }
+
     /// Brings the history up to what the tool replaced. Says what that is, or what
     /// came after it.
     fn bring_up_to_what_stood(
@@ -178,9 +212,7 @@ impl SharedFile<'_> {
         recent: &[Record],
     ) -> Result<Version> {
         if let Some((version, text)) = over {
-            let is_known = recent
-                .iter()
-                .any(|record| record.version == *version || record.parents.contains(version));
+            let is_known = recent.iter().any(|record| stood_by(record, *version));
             // A target without a history was absent before it was there.
             let was_new = version.is_absent() && recent.is_empty();
             if !is_known && !was_new {
@@ -207,13 +239,40 @@ impl SharedFile<'_> {
         }
         let theirs = self.content(&held.history, stood)?;
         let (base, base_text) = self.made_from(&held, base, over, (stood, &theirs))?;
-        if base == stood || told.base == Some(base) && !told.maybe {
+        let others = seen_too(&held.history.recent(VERSIONS)?, told);
+        if !others.is_empty() {
+            self.bring_up(&mut held, false, &[])?;
+            self.doubt(&mut held, &others, (base, &base_text), text)?;
+        }
+        // Who tells again has seen its own text by then.
+        if base == version || told.base == Some(base) && !told.maybe {
             return self.settle_and_heal(held);
         }
-        let (whole, regions) = merged(Rules::of(&held.real), &base_text, text, &theirs);
+        self.mend(held, (version, text), (base, &base_text), (stood, theirs))
+    }
+
+    /// Merges back what a text swallowed of what `stood` there, into what has become
+    /// of it.
+    fn mend(
+        &self,
+        mut held: Held,
+        (version, text): (Version, &[u8]),
+        (base, base_text): (Version, &[u8]),
+        (stood, theirs): (Version, Vec<u8>),
+    ) -> Result<Commit> {
+        if base == stood {
+            return self.settle_and_heal(held);
+        }
+        let recent = held.history.recent(VERSIONS)?;
+        let theirs =
+            self.whole_of(&held, older(&recent, version, stood), (base, stood)).unwrap_or(theirs);
+        let (whole, regions) = merged(Rules::of(&held.real), base_text, text, &theirs);
+        if regions > 0 {
+            return self.name_loss(held, (base, base_text), (stood, &theirs), &recent);
+        }
         let known = Version::of(&whole);
         let is_done = |record: &Record| record.texts().any(|text| text == known);
-        if regions > 0 || whole == text || held.history.recent(VERSIONS)?.iter().any(is_done) {
+        if whole == text || recent.iter().any(is_done) {
             return self.settle_and_heal(held);
         }
         self.bring_up(&mut held, false, &[])?;
@@ -244,7 +303,7 @@ impl SharedFile<'_> {
     }
 
     /// Records what stands in the target, and merges back what that swallowed.
-    fn settle_and_heal(&self, mut held: Held) -> Result<Commit> {
+    pub(super) fn settle_and_heal(&self, mut held: Held) -> Result<Commit> {
         self.bring_up(&mut held, false, &[])?;
         self.sync(&mut held)?;
         let now = held.now;
@@ -276,63 +335,15 @@ fn since(recent: &[Record], over: Option<&(Version, Vec<u8>)>, version: Version)
         let is_found = |head: &&Record| head.version == version && head.how == How::Outside;
         return recent.first().filter(is_found).cloned();
     };
-    let is_it = |record: &Record| record.version == *over || record.parents.contains(over);
-    let place = recent.iter().position(is_it)?;
+    let place = recent.iter().position(|record| stood_by(record, *over))?;
     // What only names it among its parents came after it.
     let is_older = recent[place].version == *over && *over != version;
     let after = &recent[..if is_older { place } else { place + 1 }];
-    after.iter().find(|record| record.version == version).cloned()
+    let is_it = |record: &&Record| record.version == version && !record.is_remark();
+    after.iter().find(is_it).cloned()
 }
 
-fn is_head(held: &Held, record: &Record) -> bool {
-    held.log.head().is_some_and(|head| head.n == record.n)
-}
-
-/// Whether two texts are the same but for line ends, and the mark at the beginning.
-fn is_same_text(one: &[u8], other: &[u8]) -> bool {
-    one == other || plain(one) == plain(other)
-}
-
-const MARK: &[u8] = "\u{feff}".as_bytes();
-
-/// A text as tools show it.
-fn plain(text: &[u8]) -> Cow<'_, [u8]> {
-    let text = text.strip_prefix(MARK).unwrap_or(text);
-    if memchr::memchr(b'\r', text).is_none() {
-        return Cow::Borrowed(text);
-    }
-    let lines = text.split_inclusive(|byte| *byte == b'\n');
-    let bare = |line: &[u8]| match line.strip_suffix(b"\r\n") {
-        Some(line) => [line, b"\n"].concat(),
-        None => line.to_vec(),
-    };
-    Cow::Owned(lines.flat_map(bare).collect())
-}
-
-/// A text that a tool showed, with the line ends and the mark that the file has.
-fn in_form_of<'t>(file: &[u8], text: &'t [u8]) -> Cow<'t, [u8]> {
-    let has_mark = file.starts_with(MARK) && !text.starts_with(MARK);
-    let ends = memchr::memchr_iter(b'\n', file).count();
-    let is_dos = ends > 0 && memchr::memmem::find_iter(file, b"\r\n").count() == ends;
-    let gets_ends = is_dos && memchr::memchr(b'\r', text).is_none();
-    if !has_mark && !gets_ends {
-        return Cow::Borrowed(text);
-    }
-    let mut whole = if has_mark { MARK.to_vec() } else { Vec::new() };
-    for line in text.split_inclusive(|byte| *byte == b'\n') {
-        match line.strip_suffix(b"\n").filter(|_| gets_ends) {
-            Some(bare) => whole.extend([bare, b"\r\n"].concat()),
-            None => whole.extend(line),
-        }
-    }
-    Cow::Owned(whole)
-}
-
-/// Whether a tool shows a file otherwise than as its bytes: then what it tells cannot
-/// be held against them.
-fn is_shown_otherwise(file: &[u8]) -> bool {
-    file.starts_with(b"\xff\xfe")
-        || file.starts_with(b"\xfe\xff")
-        || file.contains(&0)
-        || std::str::from_utf8(file).is_err()
+fn is_newest(recent: &[Record], record: &Record) -> bool {
+    let newest = recent.iter().find(|record| !record.is_remark());
+    newest.is_some_and(|newest| newest.n == record.n)
 }

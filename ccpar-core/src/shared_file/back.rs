@@ -36,7 +36,7 @@ pub(super) struct Swallowed<'a> {
 impl Swallowed<'_> {
     /// Puts the lines back into `text`.
     pub(super) fn put_back(&self, rules: Rules, text: &[u8]) -> Back {
-        let ours = self.added_to_base();
+        let ours = self.added_to_base(rules);
         let merge = Merge::with_rules(rules, self.base, &ours, text);
         let merged = merge.keep_theirs();
         if merge.is_clean() || rules == Rules::Json {
@@ -57,10 +57,17 @@ impl Swallowed<'_> {
     }
 
     /// What the base is with these lines, each where it stood.
-    fn added_to_base(&self) -> Vec<u8> {
-        let bare = |line: &'_ [u8]| line.strip_suffix(b"\n").unwrap_or(line).to_vec();
+    fn added_to_base(&self, rules: Rules) -> Vec<u8> {
+        let bare = |line: &'_ [u8]| {
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
+            // A comma comes and goes with the entry behind it.
+            let is_entry = rules == Rules::Json;
+            line.strip_suffix(b",").filter(|_| is_entry).unwrap_or(line).to_vec()
+        };
+        let lines: Vec<Vec<u8>> = self.lines.iter().map(|line| bare(line)).collect();
+        let by_others: HashSet<Vec<u8>> = self.by_others.iter().map(|line| bare(line)).collect();
         let base: Vec<&[u8]> = self.base.split_inclusive(|byte| *byte == b'\n').collect();
-        let mut wanted = counted(self.lines);
+        let mut wanted = counted(&lines.iter().map(Vec::as_slice).collect::<Vec<_>>());
         let mut lines: Vec<&[u8]> = Vec::new();
         let mut at = 0;
         for hunk in hunks(self.base, self.replaced, 0) {
@@ -72,10 +79,13 @@ impl Swallowed<'_> {
             };
             let added: Vec<&[u8]> =
                 side(Sign::Added).filter(|line| take(&mut wanted, &bare(line))).collect();
+            // Of a list in JSON each line is an entry of its own, however alike they begin.
+            let is_item = |line: &[u8]| rules == Rules::Json && !line.contains(&b':');
             let gives_way = |line: &&[u8]| {
-                hunk.old.len() <= added.len()
+                !is_item(line)
+                    && hunk.old.len() <= added.len()
                     && added.iter().any(|new| is_edit(line, new))
-                    && !self.by_others.contains(&bare(line))
+                    && !by_others.contains(&bare(line))
             };
             lines.extend(side(Sign::Removed).filter(|line| !gives_way(line)));
             lines.extend(added);

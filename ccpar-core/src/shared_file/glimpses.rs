@@ -197,8 +197,7 @@ pub(super) fn take_in(
     }
     let mut records = held.history.recent(VERSIONS)?;
     let mut known: Vec<Version> = records.iter().flat_map(Record::texts).collect();
-    // What only closes losses leaves the target as it is.
-    records.retain(|record| record.replaced() != record.version);
+    records.retain(|record| !record.is_remark());
     // The log may have gone on past it: then the newest version came in its place.
     let mut passed: Option<Passed> = None;
     for glimpse in glimpses {

@@ -176,7 +176,7 @@ impl SharedFile<'_> {
     }
 
     /// The lines that the text of a record swallowed.
-    fn swallowed_by(
+    pub(super) fn swallowed_by(
         &self,
         history: &History,
         rules: Rules,

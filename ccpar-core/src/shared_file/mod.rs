@@ -19,6 +19,8 @@
 
 mod adopt;
 mod back;
+mod doubt;
+mod form;
 mod glimpses;
 mod half_done;
 mod held;

@@ -5,7 +5,7 @@ use super::held::{Held, Made};
 use super::{Commit, Outcome, SharedFile};
 use crate::error::{Error, Result};
 use crate::history::{Damage, History, How, Record, Version};
-use crate::merge::{Merge, Rules};
+use crate::merge::{self, Merge, Rules};
 
 impl SharedFile<'_> {
     /// Puts an older version back in place. That is a commit like any other:
@@ -163,8 +163,11 @@ impl SharedFile<'_> {
                 by_others: &loss.by_others,
             };
             let back = swallowed.put_back(rules, &whole.text);
-            if Damage::of(&whole.text, &back.text, rules == Rules::Json).is_some() {
-                // Single lines make no JSON: then somebody has to see to it.
+            let is_nothing = back.conflicts == 0 && back.text == whole.text;
+            let is_nothing = is_nothing || rules == Rules::Json && takes(&whole.text, &back.text);
+            if is_nothing || Damage::of(&whole.text, &back.text, rules == Rules::Json).is_some() {
+                // Nothing came back, or something in another's place, or no JSON: then
+                // somebody has to see to it.
                 if !healing {
                     whole.closes.push(loss.record.n);
                     whole.conflicts.push((replaced, 1));
@@ -301,6 +304,15 @@ impl SharedFile<'_> {
     }
 }
 
+/// Whether a text lacks an entry of another. A comma comes and goes with the next.
+fn takes(text: &[u8], other: &[u8]) -> bool {
+    let bare = |text: &[u8]| -> Vec<u8> {
+        let lines = text.split(|byte| *byte == b'\n');
+        lines.map(|line| line.strip_suffix(b",").unwrap_or(line)).collect::<Vec<_>>().join(&b'\n')
+    };
+    !merge::swallowed(&bare(text), &bare(other)).is_empty()
+}
+
 /// A text with all that was swallowed.
 #[derive(Default)]
 struct Whole {
@@ -328,7 +340,7 @@ fn steps<'r>(records: impl Iterator<Item = &'r Record>, session: &str) -> Vec<(V
     let mut steps: Vec<(Version, Version)> = Vec::new();
     for record in records {
         let wrote = !matches!(record.how, How::Restore | How::Dismiss | How::Outside);
-        if !wrote || record.session.as_deref() != Some(session) {
+        if !wrote || record.is_remark() || record.session.as_deref() != Some(session) {
             continue;
         }
         let before = record.replaced();

@@ -17,6 +17,7 @@ mod namespace;
 mod namespace_laws;
 mod namespace_traps;
 mod outside;
+mod plays;
 mod processes;
 mod prune;
 mod removed;

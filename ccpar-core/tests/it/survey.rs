@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use ccpar_core::Harness;
 use ccpar_core::history::Damage;
 use ccpar_core::survey::State;
+use ccpar_core::{Author, Harness};
 
 use crate::support::{World, commit, commit_on, outside};
 
@@ -81,4 +81,25 @@ fn one_history_that_is_damaged_stops_none_of_the_others() {
     assert!(state(&states, "b.md").outside.is_some());
     let (targets, problems) = session.targets(None).unwrap();
     assert_eq!((targets.len(), problems.len()), (1, 1));
+}
+
+#[test]
+fn who_forgets_what_it_has_seen_forgets_that_of_its_commands_and_of_nobody_else() {
+    let world = World::new();
+    let [one, other] = ["one", "other"].map(|name| world.session(Some(name)));
+    let with_agent = |agent: &str| {
+        let author = Author { agent: Some(agent.to_owned()), ..one.author().clone() };
+        world.session(None).with_author(author)
+    };
+    let [commands, agent] = [Author::COMMAND, "helper"].map(with_agent);
+    let path = world.write("n.md", "a\n");
+    for harness in [&one, &other, &commands, &agent] {
+        harness.forget_seen().unwrap();
+        harness.file(&path).settle().unwrap();
+        harness.file(&path).read().unwrap();
+    }
+    one.forget_seen().unwrap();
+    let seen = [&one, &commands, &other, &agent].map(|harness| harness.seen().unwrap().len());
+    assert_eq!(seen, [0, 0, 1, 1]);
+    assert_eq!(commands.file(&path).seen().unwrap(), None);
 }
