@@ -67,22 +67,8 @@ impl SharedFile<'_> {
             self.sync(&mut held)?;
             return Ok(Commit::unchanged(held.now));
         }
-        let form = |text| in_form_of(held.content(), text).into_owned();
-        let text = if is_same_text(wrote.text, held.content()) {
-            held.content().to_vec()
-        } else {
-            form(wrote.text)
-        };
-        let version = Version::of(&text);
-        let on_disk = held.now == version;
-        let base = match &wrote.base {
-            Base::Text(text) => Base::Text(form(text)),
-            base => base.clone(),
-        };
-        let over = match wrote.over {
-            Stood::Text(text) => Some(form(text)),
-            Stood::Absent | Stood::Unknown => None,
-        };
+        let (text, base, over) = in_the_files_form(held.content(), wrote);
+        let (version, on_disk) = (Version::of(&text), held.now == Version::of(&text));
         let over = replaced(&held, over.as_deref().map_or(wrote.over, Stood::Text));
         let file = held.found.as_ref().and_then(OnDisk::file_id);
         let recent = held.history.recent(VERSIONS)?;
@@ -311,6 +297,22 @@ impl SharedFile<'_> {
         let (healed, commit) = self.heal_own()?;
         Ok(if healed == 0 { Commit::unchanged(now) } else { commit })
     }
+}
+
+/// The text of a tool, what it was made from and what it replaced, with the line ends
+/// and the mark that the file has.
+fn in_the_files_form(file: &[u8], wrote: &Wrote<'_>) -> (Vec<u8>, Base, Option<Vec<u8>>) {
+    let form = |text| in_form_of(file, text).into_owned();
+    let text = if is_same_text(wrote.text, file) { file.to_vec() } else { form(wrote.text) };
+    let base = match &wrote.base {
+        Base::Text(text) => Base::Text(form(text)),
+        base => base.clone(),
+    };
+    let over = match wrote.over {
+        Stood::Text(text) => Some(form(text)),
+        Stood::Absent | Stood::Unknown => None,
+    };
+    (text, base, over)
 }
 
 /// What the tool replaced, as the history or the text itself has it.
