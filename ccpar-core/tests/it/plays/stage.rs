@@ -1,6 +1,7 @@
 //! The file, the sessions, and what is known of each word.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
@@ -314,7 +315,7 @@ impl Stage {
             for part in parts {
                 let end = part.find(|char: char| !char.is_ascii_digit()).unwrap();
                 let time: u64 = part[..end].parse().unwrap();
-                aged += &format!("\"time\":{}{}", time - LONG, &part[end..]);
+                let _ = write!(aged, "\"time\":{}{}", time - LONG, &part[end..]);
             }
             outside(&log, aged);
         }
