@@ -308,11 +308,15 @@ mod tests {
             (format!("cd {folder} && echo new.md"), &[]),
             (format!("cd {folder} && cd .. && echo x > new.md"), &["../new.md"]),
             (format!("touch {folder}/{{a,b}}.md"), &["a.md", "b.md"]),
-            (format!("git -C {folder} mv a.md b.md; touch c.md"), &["../c.md", "a.md", "b.md"]),
-            (format!("(cd {folder}; touch a.md); touch b.md"), &["../b.md", "a.md"]),
+            (format!("git -C {folder} mv a.md b.md; touch c.md"), &["~c.md", "a.md", "b.md"]),
+            (format!("(cd {folder}; touch a.md); touch b.md"), &["~b.md", "a.md"]),
         ] {
             let files = files(&command, home.path(), |path| path == memory);
-            let named: Vec<PathBuf> = named.iter().map(|name| memory.join(name)).collect();
+            let path = |name: &&str| match name.strip_prefix('~') {
+                Some(name) => home.path().join(name),
+                None => memory.join(name),
+            };
+            let named: Vec<PathBuf> = named.iter().map(path).collect();
             let found: Vec<&PathBuf> =
                 files.iter().filter(|file| file.extension().is_some()).collect();
             assert_eq!(found, named.iter().collect::<Vec<_>>(), "{command}");
