@@ -128,7 +128,7 @@ impl SharedFile<'_> {
             closes: told
                 .iter()
                 .filter(|told| told.lost.is_some())
-                .chain(recent.iter().filter(|record| is_doubt_of(record, base)))
+                .chain(recent.iter().filter(|record| base == replaced && is_doubt_of(record, base)))
                 .map(|record| record.n)
                 .collect(),
             lines: Some(merge::distance(&theirs, &text)),
@@ -234,7 +234,7 @@ impl SharedFile<'_> {
         if base == version || told.base == Some(base) && !told.maybe {
             return self.settle_and_heal(held);
         }
-        self.mend(held, (version, text), (base, &base_text), (stood, theirs))
+        self.mend(held, told.n, (version, text), (base, &base_text), (stood, theirs))
     }
 
     /// Merges back what a text swallowed of what `stood` there, into what has become
@@ -242,6 +242,7 @@ impl SharedFile<'_> {
     fn mend(
         &self,
         mut held: Held,
+        told: u64,
         (version, text): (Version, &[u8]),
         (base, base_text): (Version, &[u8]),
         (stood, theirs): (Version, Vec<u8>),
@@ -257,7 +258,7 @@ impl SharedFile<'_> {
             return self.name_loss(held, (base, base_text), (stood, &theirs), &recent);
         }
         let known = Version::of(&whole);
-        let is_done = |record: &Record| record.texts().any(|text| text == known);
+        let is_done = |record: &Record| record.n > told && record.texts().any(|text| text == known);
         if whole == text || recent.iter().any(is_done) {
             return self.settle_and_heal(held);
         }
@@ -342,7 +343,9 @@ fn since(recent: &[Record], over: Option<&(Version, Vec<u8>)>, version: Version)
     let is_older = recent[place].version == *over && *over != version;
     let after = &recent[..if is_older { place } else { place + 1 }];
     let is_it = |record: &&Record| record.version == version && !record.is_remark();
-    after.iter().find(is_it).cloned()
+    // Or it was merged into what stood there, and never stood there alone.
+    let has_it = |record: &&Record| record.texts().any(|text| text == version);
+    after.iter().find(is_it).or_else(|| after.iter().find(has_it)).cloned()
 }
 
 fn is_newest(recent: &[Record], record: &Record) -> bool {
