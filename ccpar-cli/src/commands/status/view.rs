@@ -165,8 +165,7 @@ fn push(lines: &mut Vec<u8>, kind: &str, value: &impl Serialize) -> Result<(), F
         #[serde(flatten)]
         value: &'a T,
     }
-    serde_json::to_writer(&mut *lines, &Line { kind, value }).map_err(std::io::Error::from)?;
-    lines.push(b'\n');
+    lines.extend(output::json_line(&Line { kind, value })?);
     Ok(())
 }
 
