@@ -343,9 +343,12 @@ fn since(recent: &[Record], over: Option<&(Version, Vec<u8>)>, version: Version)
     let is_older = recent[place].version == *over && *over != version;
     let after = &recent[..if is_older { place } else { place + 1 }];
     let is_it = |record: &&Record| record.version == version && !record.is_remark();
+    let is_own = |record: &&Record| is_it(record) && matches!(record.how, How::Hook | How::Outside);
     // Or it was merged into what stood there, and never stood there alone.
     let has_it = |record: &&Record| record.texts().any(|text| text == version);
-    after.iter().find(is_it).or_else(|| after.iter().find(has_it)).cloned()
+    let mut found = after.iter().find(is_own);
+    found = found.or_else(|| after.iter().find(is_it)).or_else(|| after.iter().find(has_it));
+    found.cloned()
 }
 
 fn is_newest(recent: &[Record], record: &Record) -> bool {

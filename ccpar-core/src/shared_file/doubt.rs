@@ -97,11 +97,16 @@ impl SharedFile<'_> {
             let record = &rest[at];
             rest = &rest[at + 1..];
             closed.extend(&record.closes);
-            let is_stale = record.lost.is_some() && !record.maybe && !closed.contains(&record.n);
+            // What is in doubt was not deleted for sure.
+            let counts = !record.maybe || record.is_remark();
+            let is_stale = record.lost.is_some() && counts && !closed.contains(&record.n);
             if is_stale {
                 text = self.put_back_swallowed(&held.history, rules, record, &text)?;
             }
-            let is_own = matches!(record.how, How::Hook | How::Outside) && !record.is_remark();
+            if record.is_remark() {
+                continue;
+            }
+            let is_own = matches!(record.how, How::Hook | How::Outside);
             let own = record.base.filter(|_| is_own && record.lost.is_none());
             version = own.unwrap_or(record.replaced());
         }
@@ -122,7 +127,9 @@ impl SharedFile<'_> {
         let base = self.content(history, record.base.unwrap_or(Version::ABSENT))?;
         let replaced = self.content(history, record.replaced())?;
         if rules == Rules::Json {
-            return Ok(merged(rules, &base, &replaced, text).0);
+            // Nothing is taken away.
+            let all = merged(rules, b"{}", &base, &replaced).0;
+            return Ok(merged(rules, &base, &all, text).0);
         }
         let lines = self.swallowed_by(history, rules, record)?;
         let swallowed = Swallowed {

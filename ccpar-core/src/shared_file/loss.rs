@@ -201,6 +201,15 @@ fn never_stood(record: &Record, next: Option<&Record>) -> bool {
     record.how == How::Outside && next.is_some_and(beside)
 }
 
+/// Whether a version is a tool's text in whose place a merge of it was put at once:
+/// of a line that the merge left out nobody can say that it came back.
+fn gave_way(record: &Record, next: Option<&Record>) -> bool {
+    let is_merge = |next: &Record| {
+        matches!(next.how, How::Merge | How::Conflict) && next.replaced() == record.version
+    };
+    record.how == How::Hook && record.version != record.replaced() && next.is_some_and(is_merge)
+}
+
 /// How often each line that was lost stood in each version: the versions, by
 /// their place among the records, at which that changed.
 struct Times(HashMap<Vec<u8>, Vec<(usize, usize)>>);
@@ -218,7 +227,9 @@ impl Times {
             lines.map(|line| (line.text.clone(), Vec::new())).collect();
         let mut last = None;
         for (at, record) in records.iter().enumerate().skip(first) {
-            if never_stood(record, records.get(at + 1).copied())
+            let next = records.get(at + 1).copied();
+            if never_stood(record, next)
+                || gave_way(record, next)
                 || last.replace(record.version) == Some(record.version)
             {
                 continue;
