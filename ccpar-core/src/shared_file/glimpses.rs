@@ -26,10 +26,10 @@ use super::stale;
 use crate::atomic::{self, OnDisk};
 use crate::error::Result;
 use crate::harness;
-use crate::history::{Record, Version};
+use crate::history::{History, Record, Version};
 use crate::merge::{self, Rules};
 
-/// How far back a text is looked for that may be recorded already.
+/// How far back before it was seen a text is looked for that may be recorded already.
 const VERSIONS: usize = 64;
 
 /// How many bytes wait to be judged, at the most. What there is no room for is
@@ -195,7 +195,7 @@ pub(super) fn take_in(
     if glimpses.is_empty() {
         return Ok(stood);
     }
-    let mut records = held.history.recent(VERSIONS)?;
+    let mut records = back_to(&held.history, glimpses)?;
     let mut known: Vec<Version> = records.iter().flat_map(Record::texts).collect();
     records.retain(|record| !record.is_remark());
     // The log may have gone on past it: then the newest version came in its place.
@@ -224,6 +224,21 @@ pub(super) fn take_in(
         stood = Some(version);
     }
     passed.map_or(Ok(None), |passed| passed.end(held, records.first())).map(|end| end.or(stood))
+}
+
+/// The newest records, newest first, back to some before the first text was seen: many
+/// may have been written since then, and one of those before is perhaps of that text.
+fn back_to(history: &History, glimpses: &[Glimpse]) -> Result<Vec<Record>> {
+    let first = glimpses.iter().map(|glimpse| glimpse.time).min().unwrap_or(u64::MAX);
+    let mut most = VERSIONS;
+    loop {
+        let records = history.recent(most)?;
+        let before = records.iter().filter(|record| record.time < first).count();
+        if before >= VERSIONS || records.len() < most {
+            return Ok(records);
+        }
+        most *= 4;
+    }
 }
 
 /// A text that the log went on past before it was written down.

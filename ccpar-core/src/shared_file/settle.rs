@@ -199,7 +199,11 @@ impl<'a> Standing<'a> {
 /// The record of what stands in place of `before`.
 fn describe(held: &Held, standing: &Standing<'_>, before: Version) -> Result<Record> {
     let &Standing { version, text, time, .. } = standing;
-    let mut records = held.history.recent(VERSIONS)?;
+    // As many as stood there then, whatever came since.
+    let head = held.log.head().map_or(0, |head| head.n);
+    let later = standing.before.map_or(0, |later| (head + 1).saturating_sub(later));
+    let most = VERSIONS + usize::try_from(later).unwrap_or(0);
+    let mut records = held.history.recent(most)?;
     records.retain(|record| standing.before.is_none_or(|later| record.n < later));
     let get = |version| held.history.get(version).ok().flatten().unwrap_or_default();
     let old = get(before);

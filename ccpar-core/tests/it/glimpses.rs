@@ -168,3 +168,49 @@ fn what_is_written_into_a_file_that_a_commit_has_replaced_is_seen_too() {
     assert_eq!(file.heal().unwrap().0, 1);
     assert_eq!(world.text("notes.md"), format!("{now}of a plain writer\n"));
 }
+
+#[test]
+fn a_text_that_is_judged_long_after_it_was_seen_is_not_taken_for_one_that_came_back() {
+    let world = World::new();
+    let (watcher, glimpses, real) = watching(&world);
+    let session = world.session(Some("s"));
+    let file = session.file(&real);
+    file.read().unwrap();
+    let _ = commit(&file, "a\nb\nc\nthis line is swallowed\n");
+    let_time_pass();
+    glimpses.take(&real);
+    let_time_pass();
+    outside(&real, "a\nb\nc\na stale writer wrote this\n");
+    assert!(matches!(look(&file), Settled::Outside(_)));
+    let expected = [("this line is swallowed".to_owned(), false)];
+    assert_eq!(lost(&file), expected);
+    // Many write before the watcher's turn comes.
+    for n in 0..100 {
+        let _ = file.append(format!("line {n}\n").as_bytes()).unwrap();
+    }
+    let before = records(&file).len();
+    look(&watcher.file(&real));
+    assert_eq!(lost(&file), expected);
+    assert_eq!(records(&file).len(), before, "it is in the log already");
+}
+
+#[test]
+fn what_a_text_swallowed_that_is_judged_long_after_is_told_by_what_stood_there_then() {
+    let world = World::new();
+    let (watcher, glimpses, real) = watching(&world);
+    let session = world.session(Some("s"));
+    let file = session.file(&real);
+    let _ = file.append(b"this line is swallowed\n").unwrap();
+    let_time_pass();
+    pass(&glimpses, &real, "a\nb\nc\na stale writer wrote this\n");
+    let_time_pass();
+    // Another, in its place, that nobody had seen.
+    outside(&real, "a\nb\nc\nthis line is swallowed\n");
+    for n in 0..100 {
+        let _ = file.append(format!("line {n}\n").as_bytes()).unwrap();
+    }
+    look(&watcher.file(&real));
+    let there = file.losses().unwrap();
+    let lines: Vec<_> = there.iter().flat_map(|loss| &loss.lines).map(|line| &line.text).collect();
+    assert!(lines.iter().any(|line| **line == b"a stale writer wrote this"), "{there:?}");
+}
