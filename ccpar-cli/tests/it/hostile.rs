@@ -261,13 +261,13 @@ fn bombs() -> Vec<(&'static str, String)> {
     let nested =
         |open: &str, close: &str, n: usize| format!("{}{}{}", open.repeat(n), "1", close.repeat(n));
     vec![
-        ("arrays in arrays", nested("[", "]", 200_000)),
-        ("objects in objects", nested("{\"a\":", "}", 200_000)),
-        ("open for ever", "[".repeat(1 << 20)),
-        ("a huge number", format!("{{\"n\":{}}}\n", "9".repeat(1 << 20))),
+        ("arrays in arrays", nested("[", "]", 20_000)),
+        ("objects in objects", nested("{\"a\":", "}", 20_000)),
+        ("open for ever", "[".repeat(1 << 17)),
+        ("a huge number", format!("{{\"n\":{}}}\n", "9".repeat(1 << 17))),
         ("a huge exponent", format!("{{\"n\":1e{}}}\n", "9".repeat(10_000))),
-        ("a giant array", format!("{{\"allow\":[{}0]}}\n", "1,".repeat(300_000))),
-        ("one key again and again", format!("{{{}\"a\":0}}\n", "\"a\":1,".repeat(200_000))),
+        ("a giant array", format!("{{\"allow\":[{}0]}}\n", "1,".repeat(50_000))),
+        ("one key again and again", format!("{{{}\"a\":0}}\n", "\"a\":1,".repeat(50_000))),
         ("half of a character", "{\"a\":\"\\ud800\"}\n".to_owned()),
     ]
 }
