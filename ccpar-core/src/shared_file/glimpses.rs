@@ -195,6 +195,7 @@ pub(super) fn take_in(
     if glimpses.is_empty() {
         return Ok(stood);
     }
+    let logged = held.log.head().map_or(0, |head| head.n);
     let mut records = back_to(&held.history, glimpses)?;
     let mut known: Vec<Version> = records.iter().flat_map(Record::texts).collect();
     records.retain(|record| !record.is_remark());
@@ -217,7 +218,8 @@ pub(super) fn take_in(
         let last = held.log.head().map_or(0, |head| head.time);
         let standing = Standing {
             time: glimpse.time.max(last),
-            before: next.map(|next| next.n),
+            // Those that were seen in passing before it come at the log's end too.
+            later: next.map(|next| next.n..=logged),
             ..Standing::now(version, &glimpse.text, glimpse.file)
         };
         settle::take_down(held, &standing, stood)?;

@@ -14,6 +14,7 @@
 //! now, each text as if it stood there still.
 
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use super::glimpses::{self, Glimpse};
@@ -185,14 +186,14 @@ pub(super) struct Standing<'a> {
     pub(super) author: Option<&'a Author>,
     /// When it stood there, in milliseconds since 1970.
     pub(super) time: u64,
-    /// The number of the first record that came after it, if any did.
-    pub(super) before: Option<u64>,
+    /// The records that came after it and are in the log already, by number.
+    pub(super) later: Option<RangeInclusive<u64>>,
 }
 
 impl<'a> Standing<'a> {
     /// A text that stands there now, by who knows whom.
     pub(super) fn now(version: Version, text: &'a [u8], file: Option<(u64, u64)>) -> Standing<'a> {
-        Standing { version, text, file, author: None, time: harness::now(), before: None }
+        Standing { version, text, file, author: None, time: harness::now(), later: None }
     }
 }
 
@@ -201,10 +202,11 @@ fn describe(held: &Held, standing: &Standing<'_>, before: Version) -> Result<Rec
     let &Standing { version, text, time, .. } = standing;
     // As many as stood there then, whatever came since.
     let head = held.log.head().map_or(0, |head| head.n);
-    let later = standing.before.map_or(0, |later| (head + 1).saturating_sub(later));
+    let later = standing.later.as_ref().map_or(0, |later| head.saturating_sub(*later.start()) + 1);
     let most = VERSIONS + usize::try_from(later).unwrap_or(0);
     let mut records = held.history.recent(most)?;
-    records.retain(|record| standing.before.is_none_or(|later| record.n < later));
+    let is_later = |n: u64| standing.later.as_ref().is_some_and(|later| later.contains(&n));
+    records.retain(|record| !is_later(record.n));
     let get = |version| held.history.get(version).ok().flatten().unwrap_or_default();
     let old = get(before);
     let mut record =
