@@ -140,10 +140,20 @@ fn run(words: &[&str]) -> Run {
     for mut writer in writers {
         assert!(writer.wait().unwrap().success());
     }
-    // What is written last is looked at within this time too.
-    let begun = Instant::now();
-    while begun.elapsed() < Duration::from_millis(500) {
+    // What is written last is looked at too, and healed: until nothing has come for a while.
+    let state = || {
+        let folders = std::fs::read_dir(home.path(".claude/ccpar/history")).unwrap();
+        let logs = folders.map(|folder| folder.unwrap().path().join("log.jsonl"));
+        let lengths = logs.map(|log| std::fs::metadata(log).map_or(0, |log| log.len()));
+        lengths.collect::<Vec<_>>()
+    };
+    let (begun, mut since, mut last) = (Instant::now(), Instant::now(), state());
+    while since.elapsed() < Duration::from_secs(1) && begun.elapsed() < Duration::from_secs(60) {
         std::thread::sleep(Duration::from_millis(50));
+        let now = state();
+        if now != last {
+            (since, last) = (Instant::now(), now);
+        }
     }
     drop(watch);
     let lost = home.ccpar(&["lost", "notes.md", "--json"]);
