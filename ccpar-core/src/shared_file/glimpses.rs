@@ -26,7 +26,7 @@ use super::stale;
 use crate::atomic::{self, OnDisk};
 use crate::error::Result;
 use crate::harness;
-use crate::history::{History, Record, Version};
+use crate::history::{History, How, Record, Version};
 use crate::merge::{self, Rules};
 
 /// How far back before it was seen a text is looked for that may be recorded already.
@@ -259,7 +259,12 @@ impl Passed<'_> {
         let text = get(newest.version);
         let replaced = (Version::of(&self.glimpse.text), self.glimpse.text.clone());
         let base = (self.base, get(self.base));
-        let loss = stale::infer(Rules::of(&held.real), &replaced, [base], &text);
+        let rules = Rules::of(&held.real);
+        let mut loss = stale::infer(rules, &replaced, [base.clone()], &text);
+        if newest.how != How::Outside {
+            // However near to it the text is: it was made from what was read before.
+            loss = loss.or_else(|| stale::made_without(rules, &replaced, &base, &text));
+        }
         let record = Record {
             time: held.log.head().map_or(newest.time, |head| head.time),
             parents: vec![replaced.0],

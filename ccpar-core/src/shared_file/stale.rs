@@ -149,6 +149,21 @@ pub(super) fn infer(
     (!lines.is_empty()).then_some(Swallowed { base, replaced: replaced.0, lines, maybe })
 }
 
+/// What `text` swallowed of `replaced` that is known to have been made without it, from
+/// `base`: it may have been meant all the same, for what `replaced` has beyond its own
+/// base is not known here.
+pub(super) fn made_without(
+    rules: Rules,
+    replaced: &Candidate,
+    (base, old): &Candidate,
+    text: &[u8],
+) -> Option<Swallowed> {
+    let merge = Merge::with_rules(rules, old, text, &replaced.1);
+    let lines = brought_back(&merge, old, text);
+    let (base, replaced) = (*base, replaced.0);
+    (!lines.is_empty()).then_some(Swallowed { base, replaced, lines, maybe: true })
+}
+
 /// The lines that a merge of `base`, `text` and what it replaced brings back. In a
 /// conflict that has lines too which the author had seen in the base and dropped:
 /// those are not meant.
