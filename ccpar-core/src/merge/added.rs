@@ -12,7 +12,8 @@ use std::ops::Range;
 
 use super::entry::{Kind, Mark, item, sort_key};
 use super::numbered::Numbered;
-use super::refine::{Side, stamp};
+use super::refine::stamp;
+use super::side::Side;
 
 /// Below so many nodes a tree does not grow deeper.
 const DEEPEST: usize = 64;

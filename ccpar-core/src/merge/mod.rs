@@ -171,6 +171,7 @@ mod region;
 mod regions;
 mod render;
 mod retrace;
+mod side;
 mod spacing;
 mod words;
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::entry::{Kind, Mark};
-use super::refine::Side;
+use super::side::Side;
 use super::words;
 
 /// Pairing costs the product of two lengths; beyond this it is not tried.
