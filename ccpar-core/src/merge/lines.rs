@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
+use foldhash::fast::RandomState;
+
 use super::entry::Mark;
 use super::side::Side;
 
@@ -193,7 +195,8 @@ pub(super) fn ending(base: &Lines<'_>, ours: &Lines<'_>, theirs: &Lines<'_>) -> 
 /// How many lines each of two texts has that the other lacks, blank lines and
 /// order aside: those of `b` alone, then those of `a` alone.
 pub(crate) fn distance(a: &[u8], b: &[u8]) -> (usize, usize) {
-    let mut count: HashMap<&[u8], isize> = HashMap::new();
+    let (a, b) = without_shared_ends(a, b);
+    let mut count: HashMap<&[u8], isize, RandomState> = HashMap::default();
     for (text, step) in [(a, -1), (b, 1)] {
         for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             *count.entry(line).or_default() += step;
@@ -203,6 +206,24 @@ pub(crate) fn distance(a: &[u8], b: &[u8]) -> (usize, usize) {
     (sum(1), sum(-1))
 }
 
+/// Two texts without the whole lines that both begin with, and those that both end
+/// with.
+fn without_shared_ends<'t>(a: &'t [u8], b: &'t [u8]) -> (&'t [u8], &'t [u8]) {
+    const STEP: usize = 64;
+    let same = |(a, b): &(&u8, &u8)| a == b;
+    let steps = a.chunks_exact(STEP).zip(b.chunks_exact(STEP)).take_while(|(a, b)| a == b).count();
+    let (a_on, b_on) = (&a[steps * STEP..], &b[steps * STEP..]);
+    let start = steps * STEP + a_on.iter().zip(b_on).take_while(same).count();
+    let start = memchr::memrchr(b'\n', &a[..start]).map_or(0, |end| end + 1);
+    let (a, b) = (&a[start..], &b[start..]);
+    let steps =
+        a.rchunks_exact(STEP).zip(b.rchunks_exact(STEP)).take_while(|(a, b)| a == b).count();
+    let (a_on, b_on) = (&a[..a.len() - steps * STEP], &b[..b.len() - steps * STEP]);
+    let end = steps * STEP + a_on.iter().rev().zip(b_on.iter().rev()).take_while(same).count();
+    let end = memchr::memchr(b'\n', &a[a.len() - end..]).map_or(0, |start| end - start);
+    (&a[..a.len() - end], &b[..b.len() - end])
+}
+
 /// How many lines a text has, empty ones aside.
 pub(crate) fn line_count(text: &[u8]) -> usize {
     text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count()
@@ -210,7 +231,8 @@ pub(crate) fn line_count(text: &[u8]) -> usize {
 
 /// The lines of `whole` that `text` lacks, in their order, blank lines aside.
 pub(crate) fn swallowed(whole: &[u8], text: &[u8]) -> Vec<Vec<u8>> {
-    let mut count: HashMap<&[u8], usize> = HashMap::new();
+    let (whole, text) = without_shared_ends(whole, text);
+    let mut count: HashMap<&[u8], usize, RandomState> = HashMap::default();
     for line in text.split(|byte| *byte == b'\n') {
         *count.entry(line).or_default() += 1;
     }
@@ -225,4 +247,40 @@ pub(crate) fn swallowed(whole: &[u8], text: &[u8]) -> Vec<Vec<u8>> {
         })
         .map(<[u8]>::to_vec)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_both_texts_begin_and_end_with_changes_nothing(
+            start in "([a-c]{0,40}\n){0,6}", end in "(\n[a-c]{0,40}){0,6}",
+            a in "[ab\n]{0,12}", b in "[ab\n]{0,12}",
+        ) {
+            let [a, b] = [a, b].map(|text| format!("{start}{text}{end}"));
+            let sorted = |text: &str| {
+                let mut lines: Vec<_> = text.split('\n').filter(|line| !line.is_empty()).map(str::to_owned).collect();
+                lines.sort_unstable();
+                lines
+            };
+            let alone = |a: &str, b: &str| {
+                let (mut alone, mut others) = (Vec::new(), sorted(b));
+                for line in sorted(a) {
+                    match others.iter().position(|other| *other == line) {
+                        Some(at) => { others.remove(at); }
+                        None => alone.push(line.into_bytes()),
+                    }
+                }
+                alone
+            };
+            let mut found = swallowed(a.as_bytes(), b.as_bytes());
+            found.sort_unstable();
+            prop_assert_eq!(found, alone(&a, &b));
+            let counts = (alone(&b, &a).len(), alone(&a, &b).len());
+            prop_assert_eq!(distance(a.as_bytes(), b.as_bytes()), counts);
+        }
+    }
 }

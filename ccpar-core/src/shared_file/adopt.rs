@@ -60,7 +60,7 @@ impl SharedFile<'_> {
     /// # Errors
     /// The tool's text stands where it put it, whatever fails here.
     pub fn adopt(&self, wrote: &Wrote<'_>) -> Result<Commit> {
-        let mut held = self.enter_as(self.harness.wait(), Entry::Unsettled)?;
+        let mut held = self.enter_as(self.harness.wait(), Entry::Unsettled, None)?;
         if is_shown_otherwise(held.content()) {
             // What stands there is what it wrote, as far as can be told.
             self.bring_up(&mut held, true, &[])?;

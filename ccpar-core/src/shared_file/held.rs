@@ -115,12 +115,18 @@ impl SharedFile<'_> {
 
     /// Locks the target and settles what stands there.
     pub(super) fn enter(&self, wait: Wait) -> Result<Held> {
-        self.enter_as(wait, Entry::Look)
+        self.enter_as(wait, Entry::Look, None)
     }
 
-    pub(super) fn enter_as(&self, wait: Wait, entry: Entry) -> Result<Held> {
+    /// The same, where the text that most likely stands there is known.
+    pub(super) fn enter_as(
+        &self,
+        wait: Wait,
+        entry: Entry,
+        likely: Option<(Version, &[u8])>,
+    ) -> Result<Held> {
         let (lock, real) = self.lock_resolved(Mode::Exclusive, wait)?;
-        self.enter_locked(lock, real, entry)
+        self.enter_locked(lock, real, entry, likely)
     }
 
     /// The same when nobody else has claimed the target. A claim is waited for
@@ -135,7 +141,7 @@ impl SharedFile<'_> {
             let wait = self.harness.wait().less(begun.elapsed());
             let (lock, real) = self.lock_resolved(Mode::Exclusive, wait)?;
             if registry.forbidden(&real)?.is_none() {
-                return self.enter_locked(lock, real, Entry::Look);
+                return self.enter_locked(lock, real, Entry::Look, None);
             }
             drop(lock);
             queue.clear();
@@ -144,7 +150,13 @@ impl SharedFile<'_> {
         }
     }
 
-    fn enter_locked(&self, lock: Lock, real: PathBuf, entry: Entry) -> Result<Held> {
+    fn enter_locked(
+        &self,
+        lock: Lock,
+        real: PathBuf,
+        entry: Entry,
+        likely: Option<(Version, &[u8])>,
+    ) -> Result<Held> {
         let history = History::new(self.harness.root(), &real);
         let keeps = self.harness.keeps_history();
         let log = if keeps { history.open_log()? } else { history.open_nothing() };
@@ -153,7 +165,10 @@ impl SharedFile<'_> {
                 Some(glimpses) => glimpses.read(&real)?,
                 None => (atomic::read(&real)?, Vec::new()),
             };
-        let now = found.as_ref().map_or(Version::ABSENT, |found| Version::of(&found.content));
+        let now = found.as_ref().map_or(Version::ABSENT, |found| match likely {
+            Some((version, text)) if text == found.content => version,
+            _ => Version::of(&found.content),
+        });
         let temp_name = layout::temp_name(self.harness.root(), &real);
         let found_at = log.head().map_or(0, |head| head.n);
         let mut held = Held {

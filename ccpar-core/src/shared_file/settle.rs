@@ -80,7 +80,8 @@ impl SharedFile<'_> {
             }
         }
         let wait = if entry == Entry::Own { self.harness.wait() } else { Wait::Never };
-        let mut held = match self.enter_as(wait, entry) {
+        let likely = found.as_ref().map(|found| (now, &found.content[..]));
+        let mut held = match self.enter_as(wait, entry, likely) {
             Ok(held) => held,
             Err(crate::Error::Busy { .. } | crate::Error::HeldByCaller { .. }) => {
                 return Ok(Settled::Busy);
@@ -217,13 +218,20 @@ fn describe(held: &Held, standing: &Standing<'_>, before: Version) -> Result<Rec
         return Ok(record);
     }
     let rules = Rules::of(&held.real);
+    let begins_with = |version| {
+        if version == before {
+            return text.starts_with(&old);
+        }
+        let part = held.history.get_unchecked(version).ok().flatten().unwrap_or_default();
+        text.starts_with(&part) && Version::of(&part) == version
+    };
     // Back over what was the same write, seen half done.
     let half_done: Vec<&Record> = records
         .iter()
         .take_while(|old| {
             let recent = old.how == How::Outside && time.saturating_sub(old.time) <= HALF_DONE;
             let stood_on = !old.parents.is_empty() && !old.version.is_absent();
-            recent && stood_on && text.starts_with(&get(old.version))
+            recent && stood_on && begins_with(old.version)
         })
         .collect();
     let aside: Vec<Version> = half_done.iter().map(|record| record.version).collect();
@@ -232,7 +240,7 @@ fn describe(held: &Held, standing: &Standing<'_>, before: Version) -> Result<Rec
     let removal = records.get(half_done.len());
     let removal = removal.filter(|old| old.version == over && old.is_removal());
     over = removal.map_or(over, Record::replaced);
-    let whole = (over, get(over));
+    let whole = (over, if over == before { old.clone() } else { get(over) });
     let mut candidates = stale::candidates(&held.history, &records, &[over]);
     let whole_loss = stale::infer(rules, &whole, &mut candidates, text);
     // It goes on from what it stands in place of: then that was a text of its
