@@ -39,6 +39,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         (None, []) => Release::All,
         (None, paths) => Release::Files(paths),
     };
+    // All that can fail comes before: what is released stays so.
+    let mut keys = Vec::new();
+    for path in &arguments.paths {
+        keys.push(layout::key(&harness.file(path).real_path()?));
+    }
     let registry = harness.registry();
     let released = registry.release(what)?;
     if arguments.json {
@@ -50,8 +55,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     if let (Some(token), true) = (arguments.claim, released.is_empty()) {
         not_held.push(format!("token {token} holds no claim"));
     }
-    for path in &arguments.paths {
-        let key = layout::key(&harness.file(path).real_path()?);
+    for (path, key) in arguments.paths.iter().zip(keys) {
         if released.iter().flat_map(|claim| &claim.files).all(|file| file.key != key) {
             not_held.push(format!(
                 "{} has no claim on `{}`",

@@ -87,12 +87,14 @@ impl Registry<'_> {
         self.queue(&mut waiting)?;
         loop {
             let granted = self.wait_until(&mut waiting, || self.try_claim(&wanted))?;
-            for real in &reals {
-                self.pass(real, waiting.left()).inspect_err(|_| {
+            let stands = reals
+                .iter()
+                .try_for_each(|real| self.pass(real, waiting.left()))
+                .and_then(|()| Ok(granted.at.elapsed() < terms.ttl || self.stands(&granted.claim)?))
+                .inspect_err(|_| {
                     let _ = self.take_back(&granted);
                 })?;
-            }
-            if granted.at.elapsed() < terms.ttl || self.stands(&granted.claim)? {
+            if stands {
                 return Ok(granted.claim);
             }
             // Its term has passed while a write was not over.

@@ -105,8 +105,9 @@ fn change(path: &Path, file: &File) -> Result<Option<(u64, Vec<u8>)>> {
     Ok(is_whole.then_some((header.sequence, content)))
 }
 
-/// Writes the change that follows `last`, in place of the one before that.
-pub(super) fn write(paths: &[Utf8PathBuf; 2], last: Option<u64>, text: &[u8]) -> Result<()> {
+/// Writes the change that follows `last`, in place of the one before that. Says its
+/// sequence. If that fails, `last` still is the record.
+pub(super) fn write(paths: &[Utf8PathBuf; 2], last: Option<u64>, text: &[u8]) -> Result<u64> {
     let sequence = last.map_or(0, |last| last.wrapping_add(1));
     let path = &paths[usize::from(sequence % 2 == 1)];
     let header =
@@ -116,10 +117,7 @@ pub(super) fn write(paths: &[Utf8PathBuf; 2], last: Option<u64>, text: &[u8]) ->
     change.extend(text);
     let file = sys::open_private(path.as_std_path(), false).context("open", path)?;
     sys::write_at(&file, &change, 0).context("write", path)?;
-    match last {
-        None => write(paths, Some(sequence), text),
-        Some(_) => Ok(()),
-    }
+    Ok(sequence)
 }
 
 /// FNV-1a: against a change that is being written, not against malice.
@@ -152,7 +150,9 @@ mod tests {
     fn a_change_that_is_cut_anywhere_leaves_the_one_before() {
         let folder = tempfile::tempdir().unwrap();
         let paths = paths(&folder);
-        write(&paths, None, b"first").unwrap();
+        write(&paths, None, b"before the first").unwrap();
+        assert_eq!(whole(&paths), (0, b"before the first".to_vec(), false));
+        write(&paths, Some(0), b"first").unwrap();
         assert_eq!(whole(&paths), (1, b"first".to_vec(), true));
         // Of one digit and of two, shorter and longer than what stood there.
         let long = "long ".repeat(PAGE / 4);
@@ -184,11 +184,11 @@ mod tests {
     fn a_reader_without_a_lock_sees_whole_changes_that_only_grow() {
         let folder = tempfile::tempdir().unwrap();
         let paths = paths(&folder);
-        write(&paths, None, b"1").unwrap();
+        write(&paths, None, b"0").unwrap();
         std::thread::scope(|scope| {
             let writer = scope.spawn(|| {
                 let begun = std::time::Instant::now();
-                for n in (1..).take_while(|_| begun.elapsed().as_millis() < 500) {
+                for n in (0..).take_while(|_| begun.elapsed().as_millis() < 500) {
                     let times = usize::try_from(1 + n * 97 % 9000).unwrap();
                     write(&paths, Some(n), format!("{} ", n + 1).repeat(times).as_bytes()).unwrap();
                 }

@@ -84,7 +84,21 @@ impl Registry<'_> {
             stored.reserved = self.reserved()?.max(stored.reserved);
             stored.table.token = stored.table.token.max(stored.reserved);
         }
+        if stored.sequence.is_none() {
+            // What stands there before the first change: a change that then fails has
+            // changed nothing.
+            self.put_in_slot(&mut stored)?;
+            // Where there are slots it is read no more.
+            let _ = std::fs::remove_file(self.old_path());
+        }
         Ok(stored)
+    }
+
+    /// Writes a table down as the next change.
+    fn put_in_slot(&self, stored: &mut Stored) -> Result<()> {
+        let text = serde_json::to_vec(stored).expect("a table is plain data");
+        stored.sequence = Some(slots::write(&self.table_paths(), stored.sequence, &text)?);
+        Ok(())
     }
 
     fn tokens_path(&self) -> Utf8PathBuf {
@@ -110,16 +124,7 @@ impl Registry<'_> {
             let durable = self.harness.durability() == atomic::Durability::Disk;
             put(self.tokens_path().as_std_path(), &stored.reserved, durable)?;
         }
-        let text = serde_json::to_vec(&stored).expect("a table is plain data");
-        slots::write(&self.table_paths(), stored.sequence, &text)?;
-        if stored.sequence.is_none() {
-            let old = self.old_path();
-            match std::fs::remove_file(&old) {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                done => done.context("remove", &old)?,
-            }
-        }
-        Ok(())
+        self.put_in_slot(&mut stored)
     }
 
     /// What is known of the session of a claim.
