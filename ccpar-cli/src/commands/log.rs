@@ -220,6 +220,9 @@ impl Entry<'_> {
             let maybe = if record.maybe { "perhaps " } else { "" };
             note(format!("{maybe}{} of others replaced unseen", output::count(lost, "line")));
         }
+        if let (Some(told), Some(base)) = (record.told(), record.base) {
+            note(format!("{} was made from {}", told.short(), base.short()));
+        }
         if let Some(damage) = record.damage {
             note(format!("the file {damage}"));
         }

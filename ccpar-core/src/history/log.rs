@@ -211,9 +211,16 @@ impl Record {
         self.over.or(self.parents.first().copied()).unwrap_or(Version::ABSENT)
     }
 
-    /// Whether it leaves the target as it is, and tells of a loss, or that one is over.
+    /// Whether it leaves the target as it is, and tells of a loss, or that one is over,
+    /// or what a version was made from.
     pub(crate) fn is_remark(&self) -> bool {
         self.parents.first() == Some(&self.version)
+    }
+
+    /// The version of which it is a remark that says from what that was made, if so.
+    pub fn told(&self) -> Option<Version> {
+        let told = self.parents.get(1).filter(|_| self.is_remark() && !self.maybe);
+        told.filter(|_| self.how == How::Hook).copied()
     }
 
     /// What a writer may have started from once this was written: the version

@@ -6,11 +6,11 @@
 //! version like any other, with the base that it was really made from, and what it
 //! swallowed is merged back.
 
-use super::doubt::{doubtful, is_doubt_of, older, seen_too, stood_by};
+use super::doubt::{Whole, amends, doubtful, is_doubt_of, is_known_by, place_of, seen_too};
 use super::form::{in_form_of, is_same_text, is_shown_otherwise};
 use super::held::{Entry, Held, Made};
 use super::settle::Standing;
-use super::{Base, Commit, Outcome, SharedFile, Snapshot, merged};
+use super::{Base, Commit, Outcome, SharedFile, Snapshot};
 use crate::atomic::OnDisk;
 use crate::error::{Error, Result};
 use crate::history::{How, Record, Version};
@@ -111,8 +111,10 @@ impl SharedFile<'_> {
         } else {
             // With what was brought up only now.
             let recent = held.history.recent(VERSIONS)?;
-            theirs = self.whole_of(&held, older(&recent, version, replaced), (base, replaced))?;
-            merged(Rules::of(&held.real), &base_text, &text, &theirs)
+            let all = self.whole_of(&held, &recent, (version, replaced), base)?;
+            let done = all.merged(Rules::of(&held.real), &base_text, &text);
+            theirs = all.text;
+            done
         };
         let missing = if whole == text { Vec::new() } else { merge::swallowed(&whole, &text) };
         held.keep(version, &text)?;
@@ -198,7 +200,7 @@ impl SharedFile<'_> {
         recent: &[Record],
     ) -> Result<Version> {
         if let Some((version, text)) = over {
-            let is_known = recent.iter().any(|record| stood_by(record, *version));
+            let is_known = recent.iter().any(|record| is_known_by(record, *version));
             // A target without a history was absent before it was there.
             let was_new = version.is_absent() && recent.is_empty();
             if !is_known && !was_new {
@@ -225,13 +227,17 @@ impl SharedFile<'_> {
         }
         let theirs = self.content(&held.history, stood)?;
         let (base, base_text) = self.made_from(&held, base, over, (stood, &theirs))?;
-        let others = seen_too(&held.history.recent(VERSIONS)?, told);
+        let recent = held.history.recent(VERSIONS)?;
+        let others = seen_too(&recent, told);
         if !others.is_empty() {
             self.bring_up(&mut held, false, &[])?;
             self.doubt(&mut held, &others, (base, &base_text), text)?;
         }
-        // Who tells again has seen its own text by then.
-        if base == version || told.base == Some(base) && !told.maybe {
+        // Who tells again has seen its own text by then, or what came of it.
+        if base == version
+            || came_after(&recent, told, base)
+            || told.base == Some(base) && !told.maybe
+        {
             return self.settle_and_heal(held);
         }
         self.mend(held, told.n, (version, text), (base, &base_text), (stood, theirs))
@@ -251,19 +257,33 @@ impl SharedFile<'_> {
             return self.settle_and_heal(held);
         }
         let recent = held.history.recent(VERSIONS)?;
-        let theirs =
-            self.whole_of(&held, older(&recent, version, stood), (base, stood)).unwrap_or(theirs);
-        let (whole, regions) = merged(Rules::of(&held.real), base_text, text, &theirs);
-        if regions > 0 {
-            return self.name_loss(held, (base, base_text), (stood, &theirs), &recent);
-        }
+        let rules = Rules::of(&held.real);
+        let all = self.whole_of(&held, &recent, (version, stood), base);
+        let all = all.unwrap_or_else(|_| Whole::of(theirs));
+        let (whole, regions) = all.merged(rules, base_text, text);
+        let theirs = all.text;
+        // An older record tells of another time: the same text may have stood there then.
+        let since = &recent[..recent.iter().take_while(|record| record.n > told).count()];
         let known = Version::of(&whole);
-        let is_done = |record: &Record| record.n > told && record.texts().any(|text| text == known);
-        if whole == text || recent.iter().any(is_done) {
+        let has_it = |record: &Record| record.texts().any(|text| text == known);
+        let is_done = |record: &Record| !record.is_remark() && has_it(record);
+        if whole == text || regions == 0 && since.iter().any(is_done) {
             return self.settle_and_heal(held);
         }
         self.bring_up(&mut held, false, &[])?;
-        let commit = self.commit_from(&mut held, version, text, &whole)?;
+        let commit = if regions > 0 {
+            self.name_loss(&mut held, (base, base_text), (stood, &theirs), (version, since))?
+        } else {
+            let commit = self.commit_from(&mut held, version, text, &whole)?;
+            (commit.outcome != Outcome::Unchanged).then_some(commit)
+        };
+        let Some(commit) = commit else {
+            // It is all there. Others go by what the text was made from all the same.
+            if !since.iter().any(|record| amends(record, version, stood)) {
+                self.amend(&mut held, (base, base_text), version, stood)?;
+            }
+            return self.settle_and_heal(held);
+        };
         drop(held);
         let (healed, healing) = self.heal_own()?;
         Ok(if healed == 0 { commit } else { Commit { version: healing.version, ..commit } })
@@ -338,7 +358,7 @@ fn since(recent: &[Record], over: Option<&(Version, Vec<u8>)>, version: Version)
         let is_found = |head: &&Record| head.version == version && head.how == How::Outside;
         return recent.first().filter(is_found).cloned();
     };
-    let place = recent.iter().position(|record| stood_by(record, *over))?;
+    let place = place_of(recent, *over)?;
     // What only names it among its parents came after it.
     let is_older = recent[place].version == *over && *over != version;
     let after = &recent[..if is_older { place } else { place + 1 }];
@@ -349,6 +369,13 @@ fn since(recent: &[Record], over: Option<&(Version, Vec<u8>)>, version: Version)
     let mut found = after.iter().find(is_own);
     found = found.or_else(|| after.iter().find(is_it)).or_else(|| after.iter().find(has_it));
     found.cloned()
+}
+
+/// Whether a version was there only after a record was.
+fn came_after(recent: &[Record], told: &Record, version: Version) -> bool {
+    let is_it = |record: &Record| is_known_by(record, version);
+    let first = recent.iter().rfind(|record| is_it(record));
+    first.is_some_and(|first| first.n > told.n)
 }
 
 fn is_newest(recent: &[Record], record: &Record) -> bool {

@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::doubt::amended;
 use super::{SharedFile, stale};
 use crate::error::{Error, Result};
 use crate::history::{History, How, Parsed, Record, Version};
@@ -160,14 +161,18 @@ impl SharedFile<'_> {
             }
             is_open
         });
+        let amending: Vec<&Record> =
+            records.iter().copied().filter(|record| record.is_remark()).collect();
         // What each record that swallowed lines swallowed, asked for once.
         let mut asked: HashMap<u64, Vec<Vec<u8>>> = HashMap::new();
         for (index, loss) in &mut losses {
             let base = loss.based_on(&records[..*index]);
-            let between = &records[base.unwrap_or(*index)..*index];
-            for record in between.iter().filter(|record| record.lost.is_some()) {
+            for record in &records[base.unwrap_or(*index)..*index] {
                 let lines = asked.entry(record.n).or_insert_with(|| {
-                    self.swallowed_by(history, rules, record).unwrap_or_default()
+                    let amended = amended(amending.iter().copied(), record);
+                    let record = amended.as_ref().unwrap_or(record);
+                    let lines = record.lost.map(|_| self.swallowed_by(history, rules, record));
+                    lines.and_then(Result::ok).unwrap_or_default()
                 });
                 loss.by_others.extend(lines.iter().cloned());
             }
@@ -201,13 +206,18 @@ fn never_stood(record: &Record, next: Option<&Record>) -> bool {
     record.how == How::Outside && next.is_some_and(beside)
 }
 
-/// Whether a version is a tool's text in whose place a merge of it was put at once:
-/// of a line that the merge left out nobody can say that it came back.
-fn gave_way(record: &Record, next: Option<&Record>) -> bool {
-    let is_merge = |next: &Record| {
-        matches!(next.how, How::Merge | How::Conflict) && next.replaced() == record.version
+/// Whether a version is a tool's text in whose place a merge of it was put as soon as
+/// it was told of: of a line that the merge left out nobody can say that it came back.
+fn gave_way(records: &[&Record], at: usize) -> bool {
+    let version = records[at].version;
+    let is_other = |record: &&Record| record.version != version;
+    let start = records[..at].iter().rposition(is_other).map_or(0, |before| before + 1);
+    let end = records[at..].iter().position(is_other).map_or(records.len(), |after| at + after);
+    let is_told = |record: &&Record| record.how == How::Hook && !record.is_remark();
+    let is_merge = |next: &&Record| {
+        matches!(next.how, How::Merge | How::Conflict) && next.replaced() == version
     };
-    record.how == How::Hook && record.version != record.replaced() && next.is_some_and(is_merge)
+    records[start..end].iter().any(is_told) && records.get(end).is_some_and(is_merge)
 }
 
 /// How often each line that was lost stood in each version: the versions, by
@@ -229,7 +239,7 @@ impl Times {
         for (at, record) in records.iter().enumerate().skip(first) {
             let next = records.get(at + 1).copied();
             if never_stood(record, next)
-                || gave_way(record, next)
+                || gave_way(records, at)
                 || last.replace(record.version) == Some(record.version)
             {
                 continue;

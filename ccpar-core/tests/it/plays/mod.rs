@@ -21,6 +21,9 @@ const SEED: u64 = 7;
 
 const SESSIONS: usize = 3;
 
+/// How often nobody writes between a session's look and its tool's reading.
+const LOOKS: f64 = 0.9;
+
 fn asked<T: std::str::FromStr>(name: &str, default: T) -> T {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
@@ -40,7 +43,8 @@ fn act() -> impl Strategy<Value = Act> {
     let tool = prop::sample::select(vec![Tool::Edit, Tool::Edit, Tool::Write, Tool::Command]);
     prop_oneof![
         2 => who().prop_map(Act::Read),
-        6 => (who(), tool, change()).prop_map(|(who, tool, change)| Act::Take(who, tool, change)),
+        6 => (who(), tool, change(), prop::bool::weighted(LOOKS))
+            .prop_map(|(who, tool, change, looks)| Act::Take(who, tool, change, looks)),
         6 => who().prop_map(Act::Put),
         3 => who().prop_map(Act::Tell),
         1 => who().prop_map(Act::Again),

@@ -28,8 +28,9 @@ pub(super) enum Tool {
 pub(super) enum Act {
     /// Reads the whole, and tells so.
     Read(usize),
-    /// A tool of this session reads the file to change it.
-    Take(usize, Tool, Change),
+    /// A tool of this session reads the file to change it. Just before, the session
+    /// looks what stands there, unless others wrote in between.
+    Take(usize, Tool, Change, bool),
     /// And replaces it.
     Put(usize),
     /// The session tells.
@@ -131,17 +132,24 @@ impl Stage {
     pub(super) fn play(&mut self, act: &Act, all_tell: bool) {
         match *act {
             Act::Read(who) => self.read(who, all_tell),
-            Act::Take(who, tool, change) => self.take(who, tool, change, all_tell),
+            Act::Take(who, tool, change, looks) => {
+                if looks && self.is_free(who, all_tell) {
+                    self.look(who);
+                }
+                self.take(who, tool, change, all_tell);
+            }
             Act::Put(who) => self.put(who),
             Act::Tell(who) => self.tell(who),
             Act::Again(who) => self.again(who),
-            Act::Look(who) => {
-                self.told(format!("{who} looks"));
-                self.seen_by_somebody();
-                look(&self.file(who));
-            }
+            Act::Look(who) => self.look(who),
             Act::Wait => self.wait(),
         }
+    }
+
+    fn look(&mut self, who: usize) {
+        self.told(format!("{who} looks"));
+        self.seen_by_somebody();
+        look(&self.file(who));
     }
 
     /// A session does one thing after the other: what it has not told by now it
@@ -183,6 +191,11 @@ impl Stage {
         self.sessions[who].known = Some(text);
     }
 
+    fn may_write(&self, who: usize) -> bool {
+        let seen = self.file(who).seen().unwrap();
+        self.sessions[who].known.is_some() && seen.is_some()
+    }
+
     fn take(&mut self, who: usize, tool: Tool, change: Change, all_tell: bool) {
         if !self.is_free(who, all_tell) {
             return;
@@ -192,8 +205,9 @@ impl Stage {
         let session = &self.sessions[who];
         let (from, known): (Option<&str>, Option<&str>) = match tool {
             Tool::Edit | Tool::Command => (over.as_deref(), session.known.as_deref()),
-            // Nobody writes over what it has not read, unless there is nothing.
-            Tool::Write if session.known.is_none() && over.is_some() => return,
+            // Nobody writes over what it has not read, and told of, unless there is
+            // nothing.
+            Tool::Write if over.is_some() && !self.may_write(who) => return,
             Tool::Write => (session.known.as_deref(), session.known.as_deref()),
         };
         let (edit, text) = match from {
@@ -353,10 +367,13 @@ impl Stage {
         for copy in file.conflict_copies().unwrap() {
             found.extend(words(&fs::read_to_string(copy).unwrap()));
         }
+        let mut named = Vec::new();
         for loss in file.losses().unwrap() {
             assert!(loss.problem.is_none(), "{loss:?}");
             for line in &loss.lines {
-                found.extend(words(&String::from_utf8_lossy(&line.text)));
+                let line = String::from_utf8_lossy(&line.text).into_owned();
+                found.extend(words(&line));
+                named.push((loss.record.n, line));
             }
         }
         let lost: Vec<&String> =
@@ -369,6 +386,6 @@ impl Stage {
         let records: Vec<String> =
             records.effective().map(|record| format!("{record:?}")).collect();
         let (story, records) = (self.story.join("\n"), records.join("\n"));
-        Err(format!("{lost:?} lost\n{story}\nat the end: {text:?}\n{records}"))
+        Err(format!("{lost:?} lost\n{story}\nat the end: {text:?}\nnamed: {named:?}\n{records}"))
     }
 }
