@@ -12,6 +12,11 @@ const NOTE: &str = "# Architecture\n\n## Storage\n\n- one file per tenant\n";
 
 /// One session reads; before it writes its whole text, another adds a section.
 fn stale(world: &World, file: &Path) -> (bool, String) {
+    stale_in(world, file, "bypassPermissions")
+}
+
+/// The same in a mode of permissions.
+fn stale_in(world: &World, file: &Path, mode: &str) -> (bool, String) {
     world.write(file, NOTE);
     let ours = format!("{NOTE}\n## Voice\n\n- never block\n");
     let steps = vec![
@@ -19,7 +24,7 @@ fn stale(world: &World, file: &Path) -> (bool, String) {
         Step::bash("true").done("has read"),
         Step::write(file, &ours).after("has written"),
     ];
-    let session = world.start("stale", steps);
+    let session = world.start_with("stale", steps, &["--permission-mode", mode]);
     world.model.wait_for("has read");
     let theirs = format!("{NOTE}\n## Emit\n\n- once\n");
     let sibling = vec![Step::read(file), Step::write(file, &theirs)];
@@ -42,6 +47,34 @@ fn a_stale_text_for_a_note_is_merged_and_written_for_the_model() {
         assert!(text.contains("never block") && text.contains("- once"), "{text}");
         assert!(context.contains("has been written all the same"), "{context}");
         assert!(context.contains("+- once"), "it is told what came in: {context}");
+    });
+}
+
+#[test]
+fn in_a_config_folder_of_their_own_notes_are_guarded_as_well() {
+    alone(|client| {
+        let world = World::with_profile(client, Some("work"));
+        world.install();
+        assert!(world.text(&world.settings()).contains("ccpar"));
+        assert!(!world.path("home/.claude/settings.json").exists());
+        let file = world.memory("architecture.md");
+        let (ok, _) = stale(&world, &file);
+        assert!(!ok, "the client refuses it");
+        let text = world.text(&file);
+        assert!(text.contains("never block") && text.contains("- once"), "{text}");
+    });
+}
+
+#[test]
+fn who_only_plans_has_nothing_written_for_it() {
+    alone(|client| {
+        let world = World::guarded(client);
+        let file = world.memory("architecture.md");
+        let (ok, context) = stale_in(&world, &file, "plan");
+        assert!(!ok, "the client refuses it");
+        let text = world.text(&file);
+        assert!(!text.contains("never block") && text.contains("- once"), "{text}");
+        assert!(!context.contains("has been written all the same"), "{context}");
     });
 }
 

@@ -18,6 +18,8 @@ pub(crate) struct World {
     folder: tempfile::TempDir,
     client: PathBuf,
     pub(crate) model: Model,
+    /// The config folder, where it is not the default.
+    profile: Option<&'static str>,
 }
 
 /// A client at work on a script.
@@ -36,9 +38,14 @@ pub(crate) struct Answer {
 
 impl World {
     pub(crate) fn new(client: PathBuf) -> World {
+        World::with_profile(client, None)
+    }
+
+    /// A world whose person keeps the client's config in another folder.
+    pub(crate) fn with_profile(client: PathBuf, profile: Option<&'static str>) -> World {
         let folder = tempfile::Builder::new().prefix("ccpar-").tempdir().unwrap();
-        let world = World { folder, client, model: Model::serve() };
-        for folder in [world.memory(""), world.path("home/.claude/skills"), world.path("tmp")] {
+        let world = World { folder, client, model: Model::serve(), profile };
+        for folder in [world.memory(""), world.config().join("skills"), world.path("tmp")] {
             fs::create_dir_all(folder).unwrap();
         }
         world.sh("git init -q -b main \"$HOME/repo\" && cd \"$HOME/repo\" && git config user.name x && git config user.email x@example.org && git commit -q --allow-empty -m start");
@@ -65,11 +72,15 @@ impl World {
         let repo = self.path("home/repo");
         let encode = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
         let project: String = repo.to_str().unwrap().chars().map(encode).collect();
-        self.path("home/.claude/projects").join(project).join("memory").join(name)
+        self.config().join("projects").join(project).join("memory").join(name)
+    }
+
+    fn config(&self) -> PathBuf {
+        self.path("home").join(self.profile.unwrap_or(".claude"))
     }
 
     pub(crate) fn settings(&self) -> PathBuf {
-        self.path("home/.claude/settings.json")
+        self.config().join("settings.json")
     }
 
     #[expect(clippy::disallowed_methods, reason = "what stood there before")]
@@ -93,6 +104,9 @@ impl World {
         command.env_clear().env("PATH", path.unwrap()).current_dir(&home);
         command.env("CCPAR_ROOT", home.join(".claude/ccpar")).env("HOME", home);
         command.env("TMPDIR", self.path("tmp")).env("XDG_RUNTIME_DIR", self.path("tmp"));
+        if self.profile.is_some() {
+            command.env("CLAUDE_CONFIG_DIR", self.config());
+        }
         command.env("TERM", "dumb").env("LANG", "C.UTF-8").stdin(Stdio::null());
         command
     }
