@@ -132,6 +132,11 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Ex
         let shown = words.iter().map(|word| output::path(word.as_ref()).into());
         let error = read(shown.collect()).err().unwrap_or(error);
         let _ = error.print();
+        if error.exit_code() != 0
+            && let Some(example) = example(&words)
+        {
+            output::hint(format!("for example: {example}"));
+        }
         match error.exit_code() {
             0 => Exit::Done,
             // `lock` ends as flock(1) does: EX_USAGE of sysexits(3).
@@ -139,6 +144,21 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Ex
             _ => Exit::Trouble,
         }
     })
+}
+
+/// The first example of the verb that these words call.
+fn example(words: &[OsString]) -> Option<String> {
+    let command = command();
+    let mut verb = &command;
+    for word in words.get(1..)? {
+        match word.to_str().and_then(|word| verb.find_subcommand(word)) {
+            Some(found) => verb = found,
+            None => break,
+        }
+    }
+    let help = verb.get_after_help()?.to_string();
+    let (_, examples) = help.split_once(EXAMPLE)?;
+    examples.lines().next().map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -75,6 +75,25 @@ fn before(verb: &[String]) -> &'static str {
 }
 
 #[test]
+fn who_mistypes_a_verb_is_shown_how_it_is_used() {
+    let home = Home::new();
+    for (words, example) in [
+        (&["locked-write"][..], "| ccpar locked-write notes.md --session"),
+        (&["merge", "a", "b"], "ccpar merge old.md mine.md yours.md -o merged.md"),
+        (&["log", "--sinc", "1h"], "ccpar log notes.md"),
+        (&["namespace", "promote", "--dry"], "ccpar namespace promote --dry-run"),
+        (&["namespace", "pass"], "ccpar namespace run -- claude"),
+    ] {
+        let ran = home.ccpar(words);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        let hint = ran.stderr.lines().last().unwrap_or_default();
+        assert!(hint.starts_with("hint: for example: ") && hint.contains(example), "{ran:?}");
+    }
+    let unknown = home.ccpar(&["lokced-write"]);
+    assert!(!unknown.stderr.contains("for example"), "{unknown:?}");
+}
+
+#[test]
 fn each_verb_has_an_example_that_works() {
     if ["bash", "git", "timeout"].iter().any(|program| !there_is(program)) {
         return;

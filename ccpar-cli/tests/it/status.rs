@@ -20,7 +20,7 @@ fn of<'o>(objects: &'o [Value], kind: &str) -> Vec<&'o Value> {
 #[test]
 fn a_first_look_finds_nothing_and_leaves_nothing() {
     let home = Home::new();
-    let ran = home.ccpar(&["status"]).ended(0, "0 known files, all in order");
+    let ran = home.ccpar(&["status"]).ended(0, "no files are known yet");
     assert!(ran.stdout.contains("none at work") && ran.stdout.contains("ccpar install"), "{ran:?}");
     let line = home.ccpar(&["status", "--line"]).quiet();
     assert_eq!(line, "ccpar: 0 sessions, all in order\n");

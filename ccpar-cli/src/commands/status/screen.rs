@@ -135,7 +135,12 @@ impl Screen {
     fn files(&mut self, view: &View) {
         let spoken_of: Vec<_> = view.files.iter().filter(|file| !file.notes.is_empty()).collect();
         let in_order = view.known - spoken_of.len();
-        self.head("files", &format!("{in_order} in order"));
+        let words = match (view.known, spoken_of.len()) {
+            (0, _) => "none known".to_owned(),
+            (_, 0) => format!("{in_order} in order"),
+            (_, n) => format!("{n} to look at, {in_order} in order"),
+        };
+        self.head("files", &words);
         for file in spoken_of.iter().take(MOST) {
             let name = self.paint.text(paint::NAME, output::short_path(&file.target));
             self.push(&format!("    {name}"));

@@ -135,6 +135,7 @@ impl View {
         let known = output::count(self.known, "known file");
         let spoken_of = self.files.iter().filter(|file| !file.notes.is_empty()).count();
         match spoken_of + usize::from(self.hooks.state.is_wrong()) {
+            0 if self.known == 0 => "no files are known yet".to_owned(),
             0 => format!("{known}, all in order"),
             n => format!("{known}, {n} to look at"),
         }
