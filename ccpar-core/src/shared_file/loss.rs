@@ -162,7 +162,7 @@ impl SharedFile<'_> {
             is_open
         });
         let amending: Vec<&Record> =
-            records.iter().copied().filter(|record| record.is_remark()).collect();
+            records.iter().copied().filter(|record| record.told().is_some()).collect();
         // What each record that swallowed lines swallowed, asked for once.
         let mut asked: HashMap<u64, Vec<Vec<u8>>> = HashMap::new();
         for (index, loss) in &mut losses {
