@@ -6,6 +6,8 @@
 //! its name. What stands in a code fence or an HTML comment, or is indented as
 //! code, is text and nothing else.
 
+use memchr::memmem;
+
 /// What a line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -95,7 +97,7 @@ fn front_matter(lines: &[&[u8]]) -> usize {
 
 /// The name of a field of YAML.
 pub(super) fn field(line: &[u8]) -> Option<&[u8]> {
-    let colon = line.iter().position(|byte| *byte == b':')?;
+    let colon = memchr::memchr(b':', line)?;
     let name = line[..colon].trim_ascii();
     let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
     (!name.is_empty() && name.iter().all(is_word)).then_some(name)
@@ -174,20 +176,20 @@ fn item_key(body: &[u8]) -> &[u8] {
     if let Some(target) = link(body) {
         return target;
     }
-    let colon = body.iter().position(|byte| *byte == b':');
-    let dash = [&b" - "[..], " \u{2013} ".as_bytes(), " \u{2014} ".as_bytes()]
-        .into_iter()
-        .filter_map(|dash| position(body, dash))
-        .min();
-    match colon.into_iter().chain(dash).min() {
-        Some(end) => body[..end].trim_ascii(),
-        None => body,
-    }
+    let dashes = ["-", "\u{2013}", "\u{2014}"];
+    let between_spaces = |rest: &[u8]| {
+        let after = dashes.iter().find_map(|dash| rest.strip_prefix(dash.as_bytes()));
+        after.is_some_and(|after| after.starts_with(b" "))
+    };
+    let first_of_long_dash = dashes[1].as_bytes()[0];
+    let end = memchr::memchr3_iter(b':', b'-', first_of_long_dash, body)
+        .find(|&at| body[at] == b':' || body[..at].ends_with(b" ") && between_spaces(&body[at..]));
+    end.map_or(body, |end| body[..end].trim_ascii())
 }
 
 /// The target of the first link.
 fn link(text: &[u8]) -> Option<&[u8]> {
-    let start = position(text, b"](")? + 2;
+    let start = memmem::find(text, b"](")? + 2;
     let target = &text[start..];
     let end = target.iter().position(|byte| b") ".contains(byte))?;
     (end > 0).then(|| &target[..end])
@@ -195,7 +197,7 @@ fn link(text: &[u8]) -> Option<&[u8]> {
 
 /// The text of the first link.
 pub(super) fn label(text: &[u8]) -> Option<&[u8]> {
-    let end = position(text, b"](")?;
+    let end = memmem::find(text, b"](")?;
     let start = text[..end].iter().rposition(|byte| *byte == b'[').map_or(0, |open| open + 1);
     Some(&text[start..end])
 }
@@ -211,11 +213,7 @@ pub(super) fn sort_key(line: &[u8]) -> Vec<u8> {
 }
 
 pub(super) fn contains(text: &[u8], part: &[u8]) -> bool {
-    position(text, part).is_some()
-}
-
-fn position(text: &[u8], part: &[u8]) -> Option<usize> {
-    text.windows(part.len()).position(|window| window == part)
+    memmem::find(text, part).is_some()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! for a line in whose place one of those came that are put back: `k: 2` takes
 //! that of `k: 1`.
 
+use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};
 
 use crate::diff::{Sign, hunks};
@@ -20,7 +21,7 @@ pub(super) struct Back {
 }
 
 /// What a stale writer swallowed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct Swallowed<'a> {
     /// What the writer had seen.
     pub(super) base: &'a [u8],
@@ -29,8 +30,8 @@ pub(super) struct Swallowed<'a> {
     /// The lines that are to come back.
     pub(super) lines: &'a [&'a [u8]],
     /// Lines that other stale writers had swallowed on the way from `base` to
-    /// `replaced`: no line came in their place.
-    pub(super) by_others: &'a HashSet<Vec<u8>>,
+    /// `replaced`: no line came in their place. Asked for where that matters.
+    pub(super) by_others: &'a dyn Fn() -> HashSet<Vec<u8>>,
 }
 
 impl Swallowed<'_> {
@@ -65,7 +66,9 @@ impl Swallowed<'_> {
             line.strip_suffix(b",").filter(|_| is_entry).unwrap_or(line).to_vec()
         };
         let lines: Vec<Vec<u8>> = self.lines.iter().map(|line| bare(line)).collect();
-        let by_others: HashSet<Vec<u8>> = self.by_others.iter().map(|line| bare(line)).collect();
+        let by_others = LazyCell::new(|| -> HashSet<Vec<u8>> {
+            (self.by_others)().iter().map(|line| bare(line)).collect()
+        });
         let base: Vec<&[u8]> = self.base.split_inclusive(|byte| *byte == b'\n').collect();
         let mut wanted = counted(&lines.iter().map(Vec::as_slice).collect::<Vec<_>>());
         let mut lines: Vec<&[u8]> = Vec::new();
@@ -190,7 +193,7 @@ mod tests {
             base: base.as_bytes(),
             replaced: replaced.as_bytes(),
             lines: &beyond(&all, &theirs),
-            by_others: &by_others.iter().map(|line| line.as_bytes().to_vec()).collect(),
+            by_others: &|| by_others.iter().map(|line| line.as_bytes().to_vec()).collect(),
         };
         let back = swallowed.put_back(Rules::Markdown, text.as_bytes());
         (String::from_utf8(back.text).unwrap(), back.conflicts)
@@ -234,12 +237,11 @@ mod tests {
 
     #[test]
     fn only_the_lines_that_are_wanted_come_back() {
-        let by_others = HashSet::new();
         let swallowed = Swallowed {
             base: b"a\n",
             replaced: b"a\nL\nM\n",
             lines: &[b"M"],
-            by_others: &by_others,
+            by_others: &HashSet::new,
         };
         let back = swallowed.put_back(Rules::Lines, b"L\na\nx\n");
         assert_eq!(back, Back { text: b"L\na\nx\nM\n".to_vec(), conflicts: 0 });

@@ -196,7 +196,7 @@ impl SharedFile<'_> {
             base: &base,
             replaced: &replaced,
             lines: &lines.iter().map(Vec::as_slice).collect::<Vec<_>>(),
-            by_others: &HashSet::new(),
+            by_others: &HashSet::new,
         };
         Ok(swallowed.put_back(rules, text).text)
     }

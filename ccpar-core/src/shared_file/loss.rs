@@ -23,8 +23,8 @@ pub struct Loss {
     pub record: Record,
     /// The lines that are still missing, in their order.
     pub lines: Vec<LostLine>,
-    /// What other stale writers swallowed between its base and this.
-    pub(super) by_others: HashSet<Vec<u8>>,
+    /// The records of other stale writers between its base and this.
+    pub(super) others: Vec<Record>,
     /// Why it cannot be told which lines, if so: contents are gone or damaged.
     pub problem: Option<Error>,
 }
@@ -132,7 +132,7 @@ impl SharedFile<'_> {
             };
             let lines = lines.into_iter().map(|text| LostLine { text, writer: None }).collect();
             let record = (*record).clone();
-            losses.push((index, Loss { record, lines, by_others: HashSet::new(), problem }));
+            losses.push((index, Loss { record, lines, others: Vec::new(), problem }));
         }
         if losses.is_empty() {
             return Ok(Losses::default());
@@ -163,19 +163,12 @@ impl SharedFile<'_> {
         });
         let amending: Vec<&Record> =
             records.iter().copied().filter(|record| record.told().is_some()).collect();
-        // What each record that swallowed lines swallowed, asked for once.
-        let mut asked: HashMap<u64, Vec<Vec<u8>>> = HashMap::new();
         for (index, loss) in &mut losses {
             let base = loss.based_on(&records[..*index]);
-            for record in &records[base.unwrap_or(*index)..*index] {
-                let lines = asked.entry(record.n).or_insert_with(|| {
-                    let amended = amended(amending.iter().copied(), record);
-                    let record = amended.as_ref().unwrap_or(record);
-                    let lines = record.lost.map(|_| self.swallowed_by(history, rules, record));
-                    lines.and_then(Result::ok).unwrap_or_default()
-                });
-                loss.by_others.extend(lines.iter().cloned());
-            }
+            let between = records[base.unwrap_or(*index)..*index].iter().map(|record| {
+                amended(amending.iter().copied(), record).unwrap_or_else(|| (*record).clone())
+            });
+            loss.others = between.filter(|record| record.lost.is_some()).collect();
         }
         Ok(Losses { open: losses.into_iter().map(|(_, loss)| loss).collect(), over })
     }

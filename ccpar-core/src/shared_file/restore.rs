@@ -1,5 +1,8 @@
 //! Back to what stood there before.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use super::back::{Swallowed, without_dropped};
 use super::held::{Held, Made};
 use super::{Commit, Outcome, SharedFile};
@@ -88,6 +91,9 @@ impl SharedFile<'_> {
             let history = self.history()?;
             let head = history.newest()?.map(|head| head.n);
             let found = self.look_only()?;
+            if healing && !self.may_be_healed()? {
+                return Ok((0, Commit::unchanged(found.version())));
+            }
             let plan = self.put_together(&history, found.content(), healing)?;
             let held = enter()?;
             if held.now == found.version() && held.log.head().map(|head| head.n) == head {
@@ -110,7 +116,7 @@ impl SharedFile<'_> {
             conflict = Some(Outcome::Conflict { copy, regions });
         }
         let mut commit = if plan.text == held.content() {
-            if plan.closed > 0 {
+            if !plan.closes.is_empty() {
                 self.note(&mut held, How::Restore, plan.closes)?;
             }
             Commit::unchanged(held.now)
@@ -142,6 +148,8 @@ impl SharedFile<'_> {
                 problem: "was removed: put it back first, with `ccpar restore`".to_owned(),
             });
         }
+        // What each stale writer swallowed, asked for once.
+        let swallowed_by = RefCell::new(HashMap::<u64, Vec<Vec<u8>>>::new());
         for loss in losses.open {
             if let Some(problem) = loss.problem {
                 whole.failed = Some(problem);
@@ -156,11 +164,21 @@ impl SharedFile<'_> {
             }
             let base = self.content(history, loss.base())?;
             let replaced = self.content(history, loss.replaced())?;
+            let by_others = || {
+                let mut known = swallowed_by.borrow_mut();
+                let lines = loss.others.iter().flat_map(|other| {
+                    let lines = known.entry(other.n).or_insert_with(|| {
+                        self.swallowed_by(history, rules, other).unwrap_or_default()
+                    });
+                    lines.clone()
+                });
+                lines.collect()
+            };
             let swallowed = Swallowed {
                 base: &base,
                 replaced: &replaced,
                 lines: &lines.iter().map(Vec::as_slice).collect::<Vec<_>>(),
-                by_others: &loss.by_others,
+                by_others: &by_others,
             };
             let back = swallowed.put_back(rules, &whole.text);
             let is_nothing = back.conflicts == 0 && back.text == whole.text;

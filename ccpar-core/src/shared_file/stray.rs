@@ -77,7 +77,7 @@ impl SharedFile<'_> {
             base: &base_text,
             replaced: &stray,
             lines: &missing.iter().map(Vec::as_slice).collect::<Vec<_>>(),
-            by_others: &HashSet::new(),
+            by_others: &HashSet::new,
         };
         let back = swallowed.put_back(rules, text);
         if back.conflicts > 0 {

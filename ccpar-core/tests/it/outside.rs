@@ -97,6 +97,24 @@ fn a_line_that_came_back_and_was_then_dropped_is_no_longer_lost() {
 }
 
 #[test]
+fn what_came_back_by_itself_is_looked_into_once_and_there_is_nothing_to_heal_then() {
+    let world = World::new();
+    let path = world.write("notes.md", "a\nb\nc\n");
+    let session = world.session(None);
+    let file = session.file(&path);
+    look(&file);
+    let texts = ["a\nb\nc\nL1\nL2\n", "a\nb\nc\nm\n", "a\nb\nc\nL1\nL2\nm\n"];
+    write_all(&file, &texts);
+    assert!(file.may_be_healed().unwrap());
+    for _ in 0..2 {
+        assert_eq!(file.heal().unwrap().0, 0);
+        assert_eq!(world.text("notes.md"), texts[2]);
+        assert!(!file.may_be_healed().unwrap());
+        assert_eq!(file.history().unwrap().recent(9).unwrap().len(), 5);
+    }
+}
+
+#[test]
 fn a_loss_that_was_meant_is_dismissed_once() {
     let world = World::new();
     let path = world.write("notes.md", "a\nb\nc\n");

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender};
 
-use ccpar_core::{Error, Harness, Loss, Outcome};
+use ccpar_core::history::Version;
+use ccpar_core::{Error, Harness, Outcome};
 
 use super::Message;
 use crate::exit::Failure;
@@ -15,8 +16,17 @@ pub(super) struct Healed {
     pub(super) losses: usize,
     /// Where that which could not be merged lies.
     pub(super) copy: Option<PathBuf>,
-    /// Whether something is left: the file was empty, or somebody was quicker.
-    pub(super) again: bool,
+    pub(super) left: Left,
+}
+
+/// What is left to heal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Left {
+    Nothing,
+    /// What cannot be merged into what stood there then: perhaps into what comes.
+    UntilItChanges(Version),
+    /// All, until whoever has claimed the file lets go.
+    UntilItIsFree,
 }
 
 /// Heals each file that comes in, until nobody sends any more.
@@ -33,17 +43,17 @@ fn heal(harness: &Harness, path: &Path) -> ccpar_core::Result<Healed> {
     let file = harness.file(path);
     let (losses, commit) = match file.heal() {
         Ok(healed) => healed,
-        // Whoever has claimed the file will let go.
         Err(Error::Claimed { .. }) => {
-            return Ok(Healed { path: path.to_owned(), losses: 0, copy: None, again: true });
+            let left = Left::UntilItIsFree;
+            return Ok(Healed { path: path.to_owned(), losses: 0, copy: None, left });
         }
         Err(error) => return Err(error),
     };
-    let is_sure = |open: Vec<Loss>| open.iter().any(|loss| !loss.record.maybe);
-    let again = losses == 0 && file.losses().is_ok_and(is_sure);
+    let left =
+        if file.may_be_healed()? { Left::UntilItChanges(commit.version) } else { Left::Nothing };
     let copy = match commit.outcome {
         Outcome::Conflict { copy, .. } => Some(copy),
         _ => None,
     };
-    Ok(Healed { path: path.to_owned(), losses, copy, again })
+    Ok(Healed { path: path.to_owned(), losses, copy, left })
 }

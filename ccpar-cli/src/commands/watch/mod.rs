@@ -7,7 +7,7 @@
 mod heal;
 mod scope;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -20,7 +20,7 @@ use notify::Event;
 use notify::event::{AccessKind, AccessMode, EventKind};
 use serde::Serialize;
 
-use heal::Healed;
+use heal::{Healed, Left};
 use scope::Scope;
 
 use crate::commands::report;
@@ -127,6 +127,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             scope,
             dirty: BTreeMap::new(),
             to_heal: BTreeMap::new(),
+            unhealed: BTreeSet::new(),
             healer,
             said: BTreeMap::new(),
         };
@@ -173,6 +174,8 @@ struct Watch<'a> {
     dirty: BTreeMap<PathBuf, Touched>,
     /// What was swallowed there is to be merged back.
     to_heal: BTreeMap<PathBuf, Touched>,
+    /// What could not be merged back into what stands there.
+    unhealed: BTreeSet<PathBuf>,
     healer: Sender<PathBuf>,
     /// The number of the last record of each that was looked at: those that come
     /// after it are said, whoever wrote them down.
@@ -274,6 +277,9 @@ impl Watch<'_> {
                 return Ok(());
             }
         };
+        if self.unhealed.remove(path) {
+            self.heal_in(CALM, path.to_owned());
+        }
         for record in records {
             if self.arguments.heal && record.lost.is_some() && !record.maybe {
                 self.heal_in(CALM, path.to_owned());
@@ -309,10 +315,18 @@ impl Watch<'_> {
     }
 
     fn healed(&mut self, healed: Healed) -> Result<(), Failure> {
-        let Healed { path, losses, copy, again } = healed;
-        if again {
-            self.heal_in(AGAIN, path);
-            return Ok(());
+        let Healed { path, losses, copy, left } = healed;
+        match left {
+            Left::Nothing => {}
+            Left::UntilItChanges(then) => {
+                let newest = self.harness.file(&path).history()?.recent(1)?;
+                if newest.first().is_some_and(|head| head.version != then) {
+                    self.heal_in(CALM, path.clone());
+                } else {
+                    self.unhealed.insert(path.clone());
+                }
+            }
+            Left::UntilItIsFree => self.heal_in(AGAIN, path.clone()),
         }
         if losses == 0 {
             return Ok(());
