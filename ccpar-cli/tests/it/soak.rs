@@ -50,6 +50,9 @@ struct Write {
     done: u64,
     base: BTreeSet<String>,
     text: BTreeSet<String>,
+    /// Whether nobody else was writing meanwhile: of two who do, one may have
+    /// overwritten the other before anybody could read it, whatever the times say.
+    alone: bool,
 }
 
 /// The lines of writers that a text holds.
@@ -69,10 +72,17 @@ fn writes(folder: &Path) -> Vec<Write> {
                 done: time("done"),
                 base: lines(&read("base")),
                 text: lines(&read("text")),
+                alone: true,
             });
         }
     }
     writes.sort_by_key(|write| write.done);
+    let times: Vec<_> = writes.iter().map(|write| (write.begun, write.done)).collect();
+    for write in &mut writes {
+        let meanwhile = |&&(begun, done): &&_| begun <= write.done && write.begun <= done;
+        // It is one of them itself.
+        write.alone = times.iter().filter(meanwhile).count() == 1;
+    }
     writes
 }
 
@@ -187,6 +197,16 @@ impl Run {
         all.into_iter().filter(|line| !self.left.contains(*line) && !self.dropped(line)).collect()
     }
 
+    /// Those of them that nobody else can have overwritten before they were read.
+    fn swallowed_alone(&self) -> BTreeSet<&String> {
+        let mut swallowed = self.swallowed();
+        let writes = self.writes.iter().filter(|write| write.alone);
+        let alone: BTreeSet<&String> =
+            writes.flat_map(|write| write.text.difference(&write.base)).collect();
+        swallowed.retain(|line| alone.contains(line));
+        swallowed
+    }
+
     /// Whether somebody dropped the line who had seen it.
     fn dropped(&self, line: &String) -> bool {
         self.writes.iter().any(|write| write.base.contains(line) && !write.text.contains(line))
@@ -220,6 +240,9 @@ impl Run {
             swallowed.iter().filter(|line| self.known.contains(**line)).count(),
             self.named.len(),
         );
+        let alone = self.swallowed_alone();
+        let named = alone.iter().filter(|line| self.named.contains_key(**line)).count();
+        eprintln!("    swallowed of those who wrote alone: {}, {named} of them named", alone.len());
         let stood = stood(&self.writes);
         for least in [100, 1000] {
             let long: Vec<_> = stood.iter().filter(|(_, stood)| **stood >= least).collect();
@@ -283,6 +306,14 @@ fn what_stale_shell_writers_swallow_is_in_the_history_and_named() {
         unnamed.len() * 100 <= all.max(100),
         "{} of {all} are not named: {unnamed:?}",
         unnamed.len()
+    );
+    let all = run.swallowed_alone();
+    let unnamed: Vec<_> = all.iter().filter(|line| !run.named.contains_key(**line)).collect();
+    assert!(
+        unnamed.len() * 100 <= all.len().max(100),
+        "{} of {} are not named whose writers wrote alone: {unnamed:?}",
+        unnamed.len(),
+        all.len()
     );
     // Who had seen a line and dropped it lost nothing: none is called lost for
     // sure.
