@@ -18,6 +18,7 @@ use crate::commands::report;
 use crate::config;
 use crate::exit::Failure;
 use crate::output;
+use crate::progress::Progress;
 
 /// The processes that wait for this one, so that it does not wait for them.
 const CALLERS: &str = "CCPAR_CALLERS";
@@ -244,7 +245,10 @@ pub(crate) fn reading(identity: &Identity) -> Result<Harness, Failure> {
                 None => output::say(format!("waiting for `{path}`, which is locked")),
             }
         });
-    Ok(harness)
+    Ok(match Progress::on_terminal() {
+        Some(progress) => harness.on_progress(move |done, of| progress.tell(done, of)),
+        None => harness,
+    })
 }
 
 fn author(identity: &Identity) -> Author {

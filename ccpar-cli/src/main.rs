@@ -11,6 +11,7 @@ mod exit;
 mod hook;
 mod output;
 mod paint;
+mod progress;
 mod when;
 
 use std::process::ExitCode;

@@ -8,6 +8,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::progress;
+
 /// A message without what would drive the terminal, whatever has come into it.
 fn harmless(message: &str) -> Cow<'_, str> {
     let is_harm = |c: char| c.is_control() && c != '\n' && c != '\t';
@@ -17,25 +19,30 @@ fn harmless(message: &str) -> Cow<'_, str> {
     message.chars().map(|c| if is_harm(c) { '\u{fffd}' } else { c }).collect()
 }
 
+fn to_person(what: &str, message: &str) {
+    progress::wipe_out();
+    // A closed stderr is no reason to fail.
+    let _ = writeln!(io::stderr(), "{what}{}", harmless(message));
+}
+
 /// Says one thing to the person at the terminal.
 pub(crate) fn say(message: impl AsRef<str>) {
-    // A closed stderr is no reason to fail.
-    let _ = writeln!(io::stderr(), "ccpar: {}", harmless(message.as_ref()));
+    to_person("ccpar: ", message.as_ref());
 }
 
 /// Says what to do about the message before.
 pub(crate) fn hint(message: impl AsRef<str>) {
-    let _ = writeln!(io::stderr(), "hint: {}", harmless(message.as_ref()));
+    to_person("hint: ", message.as_ref());
 }
 
 /// Says what is worth knowing and stops nothing.
 pub(crate) fn note(message: impl AsRef<str>) {
-    let _ = writeln!(io::stderr(), "note: {}", harmless(message.as_ref()));
+    to_person("note: ", message.as_ref());
 }
 
 /// Shows a line that the message before is about.
 pub(crate) fn quote(line: impl AsRef<str>) {
-    let _ = writeln!(io::stderr(), "    {}", harmless(line.as_ref()));
+    to_person("    ", line.as_ref());
 }
 
 /// Asks, where there is somebody to answer; `None` if there is not.

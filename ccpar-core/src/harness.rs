@@ -54,6 +54,28 @@ impl Author {
 
 type OnWait = dyn Fn(&Path, Option<&Owner>) + Send + Sync;
 type OnClaimed = dyn Fn(&Path, &Claim) + Send + Sync;
+type OnProgress = dyn Fn(usize, usize) + Send + Sync;
+
+/// How many of some files are done.
+pub(crate) struct Progress<'a> {
+    harness: &'a Harness,
+    done: usize,
+    of: usize,
+}
+
+impl Progress<'_> {
+    /// The next is begun, and those before it are done.
+    pub(crate) fn begin_next(&mut self) {
+        (self.harness.on_progress)(self.done, self.of);
+        self.done += 1;
+    }
+}
+
+impl Drop for Progress<'_> {
+    fn drop(&mut self) {
+        (self.harness.on_progress)(self.of, self.of);
+    }
+}
 
 /// A root, and how to act on the files that it guards.
 ///
@@ -81,6 +103,7 @@ pub struct Harness {
     callers: Vec<String>,
     on_wait: Option<Box<OnWait>>,
     on_claimed: Box<OnClaimed>,
+    on_progress: Box<OnProgress>,
     runner: Runner,
     token: Option<u64>,
     glimpses: Option<Arc<Glimpses>>,
@@ -130,6 +153,7 @@ impl Harness {
             callers: Vec::new(),
             on_wait: None,
             on_claimed: Box::new(|_, _| {}),
+            on_progress: Box::new(|_, _| {}),
             runner: Runner::default(),
             token: None,
             glimpses: None,
@@ -196,6 +220,14 @@ impl Harness {
     #[must_use]
     pub fn on_claimed(self, tell: impl Fn(&Path, &Claim) + Send + Sync + 'static) -> Harness {
         Harness { on_claimed: Box::new(tell), ..self }
+    }
+
+    /// Calls this while files are looked at or passed on: with how many are done and how
+    /// many there are, before each; and once it is over, however it ended, with all of
+    /// them done.
+    #[must_use]
+    pub fn on_progress(self, tell: impl Fn(usize, usize) + Send + Sync + 'static) -> Harness {
+        Harness { on_progress: Box::new(tell), ..self }
     }
 
     /// Takes this process for that of the author's session, which lives as long
@@ -288,6 +320,11 @@ impl Harness {
 
     pub(crate) fn tell_claimed(&self, path: &Path, claim: &Claim) {
         (self.on_claimed)(path, claim);
+    }
+
+    /// To be told of each of so many files when it is done.
+    pub(crate) fn progress(&self, of: usize) -> Progress<'_> {
+        Progress { harness: self, done: 0, of }
     }
 
     pub(crate) fn tells_wait(&self) -> bool {

@@ -217,7 +217,9 @@ impl Harness {
         let mut states = Vec::with_capacity(names.len());
         let mut lines = Vec::with_capacity(text.len());
         let mut straight = Straight::default();
+        let mut progress = self.progress(names.len());
         for name in names {
+            progress.begin_next();
             let log = self.root().join("history").join(&name).join("log.jsonl");
             let last = looked.get(&name);
             if let Some(last) = last
@@ -286,7 +288,10 @@ impl Harness {
             .map(|looked| looked.target)
             .collect();
         let mut findings = Vec::new();
-        for name in history::known(root)? {
+        let names = history::known(root)?;
+        let mut progress = self.progress(names.len());
+        for name in names {
+            progress.begin_next();
             let lock = root.join("locks").join(format!("{name}.lock"));
             let owner = self.owner();
             let request = Request { owner: Some(&owner), ..Request::new(self.wait()) };

@@ -163,6 +163,29 @@ fn watching_on_a_terminal_draws_in_place_and_wipes_nothing_out() {
     assert!(!dumb.contains('\u{1b}') && dumb.matches("sessions").count() == 1, "{dumb:?}");
 }
 
+#[test]
+fn long_work_says_on_a_terminal_how_far_it_has_got_and_wipes_that_out() {
+    let home = Home::new();
+    for name in ["a.md", "b.md"] {
+        home.pipe(&["locked-write", name], "one\n").quiet();
+    }
+    let mut command = home.command(CCPAR);
+    command.args(["lock", "a.md", "--", CCPAR, "lock", "b.md", "--", "sh", "-c"]);
+    command.arg("echo held; sleep 2").stdout(Stdio::piped());
+    let mut holder = command.spawn().unwrap();
+    let mut held = String::new();
+    BufReader::new(holder.stdout.as_mut().unwrap()).read_line(&mut held).unwrap();
+    assert_eq!(held, "held\n");
+    let shown = on_terminal(&home, "cols 80 rows 30", "ccpar doctor");
+    holder.wait().unwrap();
+    let Some(shown) = shown else { return };
+    let line = "ccpar: 1 of 2 files";
+    let wiped_out = format!("\r{}\r", " ".repeat(line.len()));
+    assert!(shown.contains(&format!("\r{line}\r{wiped_out}")), "{shown:?}");
+    let piped = home.ccpar(&["doctor"]);
+    assert!(!piped.stderr.contains("of 2 files"), "{}", piped.stderr);
+}
+
 /// Waits until this is shown, and says how long that took.
 fn wait_for(lines: &mut impl Iterator<Item = String>, what: &str) -> Duration {
     let begun = Instant::now();

@@ -72,7 +72,9 @@ impl Namespace {
         let record = self.load(harness)?;
         let (todo, mut passed) = self.todo(harness, &record, into)?;
         let mut removed = BTreeSet::new();
+        let mut progress = harness.progress(todo.len());
         for Todo { path, from } in &todo {
+            progress.begin_next();
             let looked = base_of(&record, path).and_then(|base| {
                 let pass = Pass { path, base: base.as_deref(), from: from.as_deref() };
                 pass.look(harness, self.side(into), &removed)
@@ -92,7 +94,9 @@ impl Namespace {
         self.recover(harness, &mut record)?;
         let (todo, mut passed) = self.todo(harness, &record, into)?;
         let to = self.side(into);
+        let mut progress = harness.progress(todo.len());
         for Todo { path, from } in &todo {
+            progress.begin_next();
             passed.take(pass_one(harness, &mut record, to, into, path, from.as_deref()));
         }
         if harness.durability() == Durability::Disk && !todo.is_empty() {

@@ -268,7 +268,7 @@ impl<'h> SharedFile<'h> {
             [version] => Ok(version),
             [] => Err(unknown(match parsed.effective().next_back() {
                 Some(last) => format!(": the newest is {}", last.n),
-                None => ": it is empty".to_owned(),
+                None => ": ccpar has never read or written it".to_owned(),
             })),
             _ => Err(unknown(": more than one begins so; give more digits".to_owned())),
         }

@@ -28,6 +28,7 @@ use crate::context::{self, Writing};
 use crate::exit::{Exit, Failure};
 use crate::output;
 use crate::paint::{self, Paint};
+use crate::progress::Progress;
 
 /// A write is taken for done when nothing more came for `QUIET`, at the latest
 /// `LATEST` after it began: what stands for longer is never missed.
@@ -185,9 +186,18 @@ struct Watch<'a> {
 impl Watch<'_> {
     fn follow(mut self, told: &Receiver<Message>) -> Result<Exit, Failure> {
         let now = Instant::now();
-        for target in self.scope.targets().clone() {
-            self.look(&target, now)?;
+        let targets = self.scope.targets().clone();
+        let progress = Progress::on_terminal();
+        let tell = |done| {
+            if let Some(progress) = &progress {
+                progress.tell(done, targets.len());
+            }
+        };
+        for (done, target) in targets.iter().enumerate() {
+            tell(done);
+            self.look(target, now)?;
         }
+        tell(targets.len());
         let files = output::count(self.scope.targets().len(), "file");
         output::say(format!("watching {files}; stop with Ctrl-C"));
         loop {
