@@ -12,7 +12,8 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use foldhash::fast::RandomState;
-use similar::{Algorithm, DiffOp, capture_diff_slices, group_diff_ops};
+use similar::algorithms::{Capture, Compact, Replace, histogram};
+use similar::{DiffOp, group_diff_ops};
 
 /// What became of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +41,21 @@ fn lines(text: &[u8]) -> Vec<&[u8]> {
     text.split_inclusive(|byte| *byte == b'\n').collect()
 }
 
+/// Compares two lists of lines, by their numbers: so similar is built in once.
+fn by_histogram<'a>(sides: [&[&'a [u8]]; 2]) -> Vec<DiffOp> {
+    let mut numbers: HashMap<&[u8], u32, RandomState> = HashMap::default();
+    let [old, new] = sides.map(|lines| {
+        let number = |line: &&'a [u8]| {
+            let next = u32::try_from(numbers.len()).expect("numbers are 32 bits wide");
+            *numbers.entry(*line).or_insert(next)
+        };
+        lines.iter().map(number).collect::<Vec<u32>>()
+    });
+    let mut ops = Compact::new(Replace::new(Capture::new()), &old[..], &new[..]);
+    let Ok(()) = histogram::diff(&mut ops, &old[..], 0..old.len(), &new[..], 0..new.len());
+    ops.into_inner().into_inner().into_ops()
+}
+
 /// Compares what lies between the lines that two texts begin and end with.
 fn compare(old: &[&[u8]], new: &[&[u8]]) -> Vec<DiffOp> {
     let start = old.iter().zip(new).take_while(|(old, new)| old == new).count();
@@ -52,8 +68,7 @@ fn compare(old: &[&[u8]], new: &[&[u8]]) -> Vec<DiffOp> {
         (len > 0).then_some(DiffOp::Equal { old_index, new_index, len })
     };
     ops.extend(equal(0, 0, start));
-    let between = capture_diff_slices(Algorithm::Histogram, middle[0], middle[1]);
-    ops.extend(between.into_iter().map(|mut op| {
+    ops.extend(by_histogram(middle).into_iter().map(|mut op| {
         shift(&mut op, start);
         op
     }));

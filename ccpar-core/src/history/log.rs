@@ -364,8 +364,8 @@ impl Log {
     }
 }
 
-/// Reads records from the end of a log, newest first, until there are `most`;
-/// and where its last whole line ends. More may come than were asked for.
+/// Reads records from the end of a log, newest first, `most` of them if it has so
+/// many; and where its last whole line ends.
 pub(super) fn tail(log: &File, most: usize) -> io::Result<(Vec<Record>, u64)> {
     let len = log.metadata()?.len();
     // A line has some 400 bytes.
@@ -377,12 +377,17 @@ pub(super) fn tail(log: &File, most: usize) -> io::Result<(Vec<Record>, u64)> {
         let from = if start == 0 {
             0
         } else {
-            text.iter().position(|byte| *byte == b'\n').map_or(text.len(), |first| first + 1)
+            memchr::memchr(b'\n', &text).map_or(text.len(), |first| first + 1)
         };
-        let parsed = Parsed::new(&text[from..]);
-        if parsed.records.len() >= most || start == 0 {
-            let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
-            return Ok((parsed.records.into_iter().rev().collect(), start + whole as u64));
+        let whole = memchr::memrchr(b'\n', &text).map_or(0, |last| last + 1);
+        let lines = text.get(from..whole).unwrap_or_default();
+        let records = lines.split_inclusive(|byte| *byte == b'\n').rev().filter_map(|line| {
+            let Line::Record(record) = Line::parse(line).ok()? else { return None };
+            Some(*record)
+        });
+        let records: Vec<Record> = records.take(most).collect();
+        if records.len() == most || start == 0 {
+            return Ok((records, start + whole as u64));
         }
         size = size.saturating_mul(8);
     }

@@ -209,9 +209,19 @@ impl History {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(error).context("read", self.log_file()),
         };
-        let (records, _) = tail(&log, most).context("read", self.log_file())?;
-        let parsed = Parsed { records: records.into_iter().rev().collect(), ..Parsed::default() };
-        Ok(parsed.effective().rev().take(most).cloned().collect())
+        let mut wanted = most;
+        loop {
+            let (mut records, _) = tail(&log, wanted).context("read", self.log_file())?;
+            let is_all = records.len() < wanted;
+            records.reverse();
+            let parsed = Parsed { records, ..Parsed::default() };
+            let newest: Vec<Record> = parsed.effective().rev().take(most).cloned().collect();
+            // Some never took effect.
+            if newest.len() == most || is_all {
+                return Ok(newest);
+            }
+            wanted = wanted.saturating_mul(2);
+        }
     }
 
     /// The records that took effect and come after the one of this number, oldest
@@ -369,5 +379,31 @@ impl History {
                  the newer ccpar that wrote it"
             ),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_records_are_as_many_as_were_asked_for_though_most_never_took_effect() {
+        let home = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(home.path()).unwrap().join("root");
+        let history = History::new(&root, &home.path().join("notes.md"));
+        let mut log = history.open_log().unwrap();
+        for n in 0..100_u64 {
+            let record = Record::outside(Version::of(&n.to_le_bytes()), n);
+            log.append(record.clone()).unwrap();
+            if n % 20 != 0 {
+                log.append(Record { how: How::Aborted, ..record }).unwrap();
+            }
+        }
+        let times = |records: Vec<Record>| records.iter().map(|r| r.time).collect::<Vec<_>>();
+        assert_eq!(times(history.recent(3).unwrap()), [80, 60, 40]);
+        assert_eq!(times(history.recent(9).unwrap()), [80, 60, 40, 20, 0]);
+        assert_eq!(times(history.after(0).unwrap()), [0, 20, 40, 60, 80]);
+        assert!(history.recent(0).unwrap().is_empty());
+        assert_eq!(history.newest().unwrap().unwrap().how, How::Aborted);
     }
 }

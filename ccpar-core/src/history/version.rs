@@ -48,6 +48,16 @@ impl std::fmt::Debug for Version {
     }
 }
 
+/// What a hex digit stands for. A log is full of them.
+fn digit(c: u8) -> Option<u8> {
+    match c {
+        b'0'..=b'9' => Some(c - b'0'),
+        b'a'..=b'f' => Some(c - b'a' + 10),
+        b'A'..=b'F' => Some(c - b'A' + 10),
+        _ => None,
+    }
+}
+
 impl FromStr for Version {
     type Err = &'static str;
 
@@ -62,8 +72,7 @@ impl FromStr for Version {
             return Err(bad);
         }
         for (byte, pair) in hash.iter_mut().zip(digits.chunks_exact(2)) {
-            let digit = |c: u8| char::from(c).to_digit(16).ok_or(bad);
-            *byte = u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).map_err(|_| bad)?;
+            *byte = digit(pair[0]).ok_or(bad)? << 4 | digit(pair[1]).ok_or(bad)?;
         }
         Ok(Version(Some(hash)))
     }

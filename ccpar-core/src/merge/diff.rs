@@ -5,7 +5,8 @@ use std::hash::Hash;
 use std::ops::Range;
 
 use foldhash::fast::RandomState;
-use similar::{Algorithm, DiffOp, capture_diff_slices};
+use similar::DiffOp;
+use similar::algorithms::{Capture, Compact, Replace, histogram};
 
 /// A change of one side: these lines of base became those of the side.
 #[derive(Debug, Clone)]
@@ -289,10 +290,26 @@ fn longest_increasing(pairs: Vec<(u32, u32)>) -> Vec<(u32, u32)> {
     chain
 }
 
-/// What a side changed, by similar.
-pub(super) fn diff<T: Eq + Hash>(base: &[T], side: &[T]) -> Vec<Edit> {
+/// Numbers without gaps for two lists, the same for what is equal: what a diff can
+/// count with.
+pub(super) fn dense<T: Eq + Hash>(base: &[T], side: &[T]) -> [Vec<u32>; 2] {
+    let mut numbers: HashMap<&T, u32, RandomState> = HashMap::default();
+    [base, side].map(|list| {
+        let number = |item| {
+            let next = u32::try_from(numbers.len()).expect("numbers are 32 bits wide");
+            *numbers.entry(item).or_insert(next)
+        };
+        list.iter().map(number).collect()
+    })
+}
+
+/// What a side changed, by similar: its one algorithm that is needed, and that for
+/// numbers alone, as every other would be built in too.
+pub(super) fn diff(base: &[u32], side: &[u32]) -> Vec<Edit> {
+    let mut ops = Compact::new(Replace::new(Capture::new()), base, side);
+    let Ok(()) = histogram::diff(&mut ops, base, 0..base.len(), side, 0..side.len());
     let mut edits: Vec<Edit> = Vec::new();
-    for op in capture_diff_slices(Algorithm::Histogram, base, side) {
+    for op in ops.into_inner().into_inner().into_ops() {
         if matches!(op, DiffOp::Equal { .. }) {
             continue;
         }

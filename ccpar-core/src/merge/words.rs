@@ -1,7 +1,7 @@
 //! One line that both sides changed: merged by words where their edits are
 //! apart.
 
-use super::diff::{Edit, diff};
+use super::diff::{Edit, dense, diff};
 
 /// Merges a line by its words; `None` if the edits meet.
 ///
@@ -10,8 +10,10 @@ use super::diff::{Edit, diff};
 #[expect(clippy::many_single_char_names, reason = "b, o, t stand for base, ours, theirs")]
 pub(super) fn merge(base: &[u8], ours: &[u8], theirs: &[u8]) -> Option<Vec<u8>> {
     let [b, o, t] = [base, ours, theirs].map(words);
-    let by_ours = diff(&b, &o);
-    let by_theirs = diff(&b, &t);
+    let [by_ours, by_theirs] = [&o, &t].map(|side| {
+        let [base, side] = dense(&b, side);
+        diff(&base, &side)
+    });
     let mut out = Vec::with_capacity(ours.len().max(theirs.len()));
     let (mut at, mut i, mut j) = (0, 0, 0);
     let copy = |out: &mut Vec<u8>, words: &[&[u8]]| {

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 
-use super::super::diff::{Edit, anchored_diff};
+use super::super::diff::{Edit, anchored_diff, dense};
 use super::tree::{Meanings, Value};
 
 type Places = HashMap<u32, usize, RandomState>;
@@ -253,13 +253,7 @@ fn contradict([base, ours, theirs]: Lists<'_>) -> bool {
 
 /// What a side changed.
 fn diff(base: &[u32], side: &[u32]) -> Vec<Edit> {
-    // Numbers without gaps are what a diff can count with.
-    let mut dense: HashMap<u32, u32, RandomState> = HashMap::default();
-    let mut number = |id: &u32| {
-        let next = u32::try_from(dense.len()).expect("numbers are 32 bits wide");
-        *dense.entry(*id).or_insert(next)
-    };
-    let [base, side] = [base, side].map(|ids| ids.iter().map(&mut number).collect::<Vec<u32>>());
+    let [base, side] = dense(base, side);
     anchored_diff(&base, &side).edits
 }
 
