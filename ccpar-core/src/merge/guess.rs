@@ -105,7 +105,20 @@ fn says_nothing(line: &[u8]) -> bool {
 fn surplus<'a>(merge: &Merge<'a>, merged: &'a [u8], markdown: bool) -> HashSet<&'a [u8]> {
     let merged = merge.base.like(merged);
     let texts = [&merge.base, &merge.ours, &merge.theirs, &merged];
-    // Under which heading a line stands how often in each text.
+    let most = texts.iter().map(|text| text.lines.len()).max().unwrap_or(0);
+    let mut totals: HashMap<&[u8], [usize; 4], _> =
+        HashMap::with_capacity_and_hasher(most, RandomState::default());
+    for (n, text) in texts.into_iter().enumerate() {
+        for line in &text.lines {
+            totals.entry(line).or_default()[n] += 1;
+        }
+    }
+    let is_surplus = |[_, ours, theirs, merged]: &[usize; 4]| merged > ours.max(theirs);
+    totals.retain(|line, total| is_surplus(total) && !says_nothing(line));
+    if totals.is_empty() {
+        return HashSet::new();
+    }
+    // Under which heading such a line stands how often in each text.
     let mut counts: HashMap<(&[u8], &[u8]), [usize; 4], RandomState> = HashMap::default();
     for (n, text) in texts.into_iter().enumerate() {
         let mut heading: &[u8] = b"";
@@ -113,26 +126,19 @@ fn surplus<'a>(merge: &Merge<'a>, merged: &'a [u8], markdown: bool) -> HashSet<&
             if matches!(mark.kind, Kind::Heading(_)) {
                 heading = line;
             }
-            counts.entry((heading, line)).or_default()[n] += 1;
+            if totals.contains_key(line) {
+                counts.entry((heading, line)).or_default()[n] += 1;
+            }
         }
     }
-    let mut totals: HashMap<&[u8], [usize; 4], RandomState> = HashMap::default();
-    for ((_, line), counts) in &counts {
-        let total = totals.entry(line).or_default();
-        (0..4).for_each(|n| total[n] += counts[n]);
-    }
-    let is_surplus = |[_, ours, theirs, merged]: &[usize; 4]| merged > ours.max(theirs);
     let is_moved = |[base, ours, theirs, merged]: &[usize; 4]| {
         *merged > base + ours.saturating_sub(*base) + theirs.saturating_sub(*base)
     };
-    let mut surplus: HashSet<&[u8]> = counts
-        .iter()
-        .filter(|((_, line), counts)| {
-            let total = &totals[line];
-            is_surplus(total) && (is_surplus(counts) || is_moved(total)) && !says_nothing(line)
-        })
-        .map(|((_, line), _)| *line)
-        .collect();
+    let doubtful = |((_, line), counts): &(&(&'a [u8], &'a [u8]), &[usize; 4])| {
+        is_surplus(counts) || is_moved(&totals[line])
+    };
+    let mut surplus: HashSet<&[u8]> =
+        counts.iter().filter(doubtful).map(|((_, line), _)| *line).collect();
     if !surplus.is_empty() {
         let own = [0, 1].map(|side| in_own_block(merge, side, &surplus));
         surplus.retain(|line| !own.iter().all(|own| own.contains(line)));
