@@ -41,6 +41,9 @@ const PLAIN: Verb = Verb {
 
 const LIST: &str = "- [a](a.md): one\n- [b](b.md): two\n";
 
+/// An index that names what is there: else the doctor has something to say.
+const INDEX: &str = "- [a](a.md): one\n- [b](sub/b.md): two\n";
+
 pub(crate) const VERBS: [Verb; 16] = [
     PLAIN,
     Verb {
@@ -200,7 +203,7 @@ fn read_by_two(home: &Home) {
 }
 
 fn memory(home: &Home) {
-    home.write("memory/MEMORY.md", LIST);
+    home.write("memory/MEMORY.md", INDEX);
     home.write("memory/a.md", "one\n");
     home.write("memory/sub/b.md", "two\n");
 }
@@ -209,8 +212,8 @@ fn memory(home: &Home) {
 fn forked(home: &Home) {
     memory(home);
     done(home, &["namespace", "start", "feat/v", "--of", "memory"], "");
-    home.write("memory/feat-v/MEMORY.md", &format!("{LIST}- [c](c.md): three\n"));
+    home.write("memory/feat-v/MEMORY.md", &format!("{INDEX}- [c](c.md): three\n"));
     home.write("memory/feat-v/c.md", "three\n");
-    home.write("memory/MEMORY.md", &format!("- [z](z.md): zero\n{LIST}"));
+    home.write("memory/MEMORY.md", &format!("- [z](z.md): zero\n{INDEX}"));
     home.write("memory/z.md", "zero\n");
 }
