@@ -9,6 +9,7 @@ mod config;
 mod context;
 mod exit;
 mod hook;
+mod named;
 mod output;
 mod paint;
 mod progress;

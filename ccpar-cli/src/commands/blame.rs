@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::commands::report;
 use crate::context::{self, Identity};
 use crate::exit::{Exit, Failure};
+use crate::named;
 use crate::output;
 use crate::paint::{self, Paint};
 
@@ -49,7 +50,7 @@ struct Json<'a> {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let harness = context::reading(&Identity::default())?;
-    let (path, at) = context::path_maybe_at(&arguments.path);
+    let (path, at) = named::path_maybe_at(&arguments.path);
     let file = harness.file(&path);
     // A version that is named is what it is.
     let trouble = !context::settle(&file) && at.is_none();

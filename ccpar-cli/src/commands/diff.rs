@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::commands::report;
 use crate::context::{self, Identity};
 use crate::exit::{Exit, Failure};
+use crate::named;
 use crate::output;
 use crate::paint::Paint;
 
@@ -44,7 +45,7 @@ struct Json {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let harness = context::reading(&Identity::default())?;
-    let (path, from) = context::path_maybe_at(&arguments.from);
+    let (path, from) = named::path_maybe_at(&arguments.from);
     let file = harness.file(&path);
     // A version that is named is what it is, and so is what stands there now.
     let trouble = !context::settle(&file) && from.is_none();

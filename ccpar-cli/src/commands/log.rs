@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::commands::report;
 use crate::context::{self, Identity};
 use crate::exit::{Exit, Failure};
+use crate::named;
 use crate::paint::{self, Paint};
 use crate::{output, when};
 
@@ -68,8 +69,8 @@ struct Entry<'a> {
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let harness = context::reading(&Identity::default())?;
     let session = arguments.session.as_deref();
-    let session = session.map(|given| context::session(&harness, given)).transpose()?;
-    let (targets, mut trouble) = context::targets(&harness, arguments.path.as_deref())?;
+    let session = session.map(|given| named::session(&harness, given)).transpose()?;
+    let (targets, mut trouble) = named::targets(&harness, arguments.path.as_deref())?;
     let alone = arguments.path.as_deref();
     let alone = alone.filter(|path| matches!(&targets[..], [target] if target == path));
     let mut histories = Vec::new();

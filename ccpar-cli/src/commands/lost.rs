@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::commands::report;
 use crate::context::{self, Writing};
 use crate::exit::{Exit, Failure};
+use crate::named;
 use crate::output;
 use crate::paint::{self, Paint};
 
@@ -62,7 +63,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     if arguments.dismiss {
         return dismiss(&harness, arguments);
     }
-    let (targets, mut trouble) = context::targets(&harness, path)?;
+    let (targets, mut trouble) = named::targets(&harness, path)?;
     let alone = matches!((&targets[..], path), ([target], Some(path)) if target == path);
     let (mut losses, paint) = (0, Paint::stdout());
     for target in &targets {

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::context::{self, Identity};
 use crate::exit::{Exit, Failure};
+use crate::named;
 use crate::output;
 
 /// Print an older version of a file
@@ -33,7 +34,7 @@ struct Json<'a> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let (path, version) = context::path_at(&arguments.version)?;
+    let (path, version) = named::path_at(&arguments.version)?;
     let harness = context::reading(&Identity::default())?;
     let file = harness.file(&path);
     context::settle(&file);

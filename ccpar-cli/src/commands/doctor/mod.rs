@@ -17,6 +17,7 @@ use serde::Serialize;
 use self::finding::Weight;
 use crate::context::{self, Writing};
 use crate::exit::{Exit, Failure};
+use crate::named;
 use crate::{output, when};
 
 /// Check what ccpar keeps, and mend what can be
@@ -187,7 +188,7 @@ fn prune(harness: Harness, arguments: &Arguments) -> Result<Exit, Failure> {
         age: days.unwrap_or(limits.age),
         bytes: arguments.keep_mib.map_or(limits.bytes, |mib| u64::from(mib) << 20),
     });
-    let (targets, mut trouble) = context::known_targets(&harness, None)?;
+    let (targets, mut trouble) = named::known_targets(&harness, None)?;
     let mut all = Pruned::default();
     for target in &targets {
         match harness.file(target).prune() {

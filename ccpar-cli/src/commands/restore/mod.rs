@@ -13,6 +13,7 @@ use plan::{Left, Planned, Step, back_from, back_to, plan};
 use crate::commands::report;
 use crate::context::{self, Claimed, HowToWrite, Identity};
 use crate::exit::{Exit, Failure};
+use crate::named;
 use crate::paint::Paint;
 use crate::{output, when};
 
@@ -65,7 +66,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     }
     match (&arguments.what, arguments.at, &arguments.session) {
         (what, None, Some(given)) => {
-            let session = context::session(&harness, given)?;
+            let session = named::session(&harness, given)?;
             if session != *given {
                 output::note(format!("this is session {}", output::line(session.as_bytes())));
             }
@@ -121,12 +122,12 @@ fn restore_lost(harness: &Harness, path: &Path, arguments: &Arguments) -> Result
 
 /// One file, to a version that is named, or to the last that was in order.
 fn one(harness: &Harness, what: &OsString, arguments: &Arguments) -> Result<Exit, Failure> {
-    let (path, version) = match context::path_maybe_at(what) {
+    let (path, version) = match named::path_maybe_at(what) {
         // A version that looks like none is to be named as such.
         (path, None) if !path.exists() && what.to_string_lossy().contains('@') => {
             let file = harness.file(&path);
             if file.history()?.recent(1)?.is_empty() {
-                let (path, version) = context::path_at(what)?;
+                let (path, version) = named::path_at(what)?;
                 (path, Some(version))
             } else {
                 (path, None)
@@ -136,7 +137,7 @@ fn one(harness: &Harness, what: &OsString, arguments: &Arguments) -> Result<Exit
     };
     let shown = output::path(&path);
     let word = output::shell_word(path.as_os_str());
-    if context::is_folder(harness, &path)? {
+    if named::is_folder(harness, &path)? {
         return Err(Failure::new(format!("`{shown}` is a folder, and no time is named"))
             .with_hint(format!("ccpar restore {word} --at 10:30 --dry-run")));
     }
@@ -201,7 +202,7 @@ fn failed(harness: &Harness, file: &SharedFile<'_>, version: Version, error: Err
 
 /// The known targets that a path means.
 fn targets(harness: &Harness, path: Option<&Path>) -> Result<Vec<PathBuf>, Failure> {
-    let (targets, _) = context::known_targets(harness, path)?;
+    let (targets, _) = named::known_targets(harness, path)?;
     match path {
         Some(path) if targets.is_empty() => {
             let shown = output::path(path);

@@ -10,8 +10,8 @@ use ccpar_core::history::{self, History};
 use ccpar_core::{Glimpses, Harness};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
-use crate::context;
 use crate::exit::Failure;
+use crate::named;
 use crate::output;
 
 /// Files in a watched folder that are larger are no notes.
@@ -68,7 +68,7 @@ impl<'a> Scope<'a> {
         if scope.everything {
             let histories = harness.histories_folder()?.into_std_path_buf();
             scope.arm_one(&histories)?;
-            let (targets, _) = context::known_targets(harness, None)?;
+            let (targets, _) = named::known_targets(harness, None)?;
             for target in targets {
                 scope.add(target);
             }
