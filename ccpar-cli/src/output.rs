@@ -80,6 +80,7 @@ pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
 
 /// Prints data as it is.
 pub(crate) fn data(bytes: &[u8]) -> io::Result<()> {
+    progress::wipe_out();
     let mut stdout = io::stdout().lock();
     stdout.write_all(bytes)?;
     stdout.flush()
@@ -98,6 +99,7 @@ pub(crate) fn text(bytes: &[u8]) -> io::Result<()> {
     if !io::stdout().is_terminal() {
         return data(bytes);
     }
+    progress::wipe_out();
     // Old consoles of Windows have no codes for colours.
     let mut stdout = anstream::AutoStream::auto(io::stdout().lock());
     stdout.write_all(bytes)?;

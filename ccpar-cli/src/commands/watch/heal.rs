@@ -49,8 +49,11 @@ fn heal(harness: &Harness, path: &Path) -> ccpar_core::Result<Healed> {
         }
         Err(error) => return Err(error),
     };
-    let left =
-        if file.may_be_healed()? { Left::UntilItChanges(commit.version) } else { Left::Nothing };
+    // That it cannot be told takes nothing from what is done.
+    let left = match file.may_be_healed() {
+        Ok(true) => Left::UntilItChanges(commit.version),
+        Ok(false) | Err(_) => Left::Nothing,
+    };
     let copy = match commit.outcome {
         Outcome::Conflict { copy, .. } => Some(copy),
         _ => None,
