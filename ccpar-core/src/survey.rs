@@ -207,10 +207,10 @@ impl Harness {
     pub fn survey(&self) -> Result<Vec<State>> {
         let cache = self.root().join("looked.jsonl");
         let text = sys::read_own(&cache).unwrap_or_default();
-        let looked: HashMap<String, Looked> = text
+        let mut looked: HashMap<String, (Looked, &[u8])> = text
             .split(|byte| *byte == b'\n')
-            .filter_map(|line| serde_json::from_slice::<Looked>(line).ok())
-            .map(|looked| (looked.name.clone(), looked))
+            .filter_map(|line| Some((serde_json::from_slice::<Looked>(line).ok()?, line)))
+            .map(|(looked, line)| (looked.name.clone(), (looked, line)))
             .collect();
         let names = history::known(self.root())?;
         let mut changed = looked.len() != names.len();
@@ -221,8 +221,9 @@ impl Harness {
         for name in names {
             progress.begin_next();
             let log = self.root().join("history").join(&name).join("log.jsonl");
-            let last = looked.get(&name);
-            if let Some(last) = last
+            let last = looked.remove(&name);
+            let was_known = last.is_some();
+            if let Some((last, line)) = last
                 && last.holds(stamp(&last.target), stamp(log.as_std_path()))
                 && last.found.conflicts.iter().all(|copy| copy.exists())
                 && straight.leads_to(&last.target)
@@ -230,10 +231,12 @@ impl Harness {
             {
                 states.push(State {
                     logged: time_of(Some(last.log)),
-                    found: last.found.clone(),
-                    ..State::of(last.target.clone())
+                    found: last.found,
+                    ..State::of(last.target)
                 });
-                push_line(&mut lines, last);
+                // As it was written.
+                lines.extend_from_slice(line);
+                lines.push(b'\n');
                 continue;
             }
             let Some((state, now)) = self.look_at(name) else { continue };
@@ -242,7 +245,7 @@ impl Harness {
                 push_line(&mut lines, &now);
                 changed = true;
             } else {
-                changed |= last.is_some();
+                changed |= was_known;
             }
         }
         if changed {
