@@ -17,7 +17,8 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use ccpar_core::{Settled, Version};
+use ccpar_core::history::{How, Record};
+use ccpar_core::{Settled, SharedFile, Version};
 
 use crate::rig::{Random, Run, World, said};
 use model::{Answer, Lines, Op, State};
@@ -213,7 +214,7 @@ fn ends_well(history: &History, ops: &mut Vec<Op>) -> Result<(), String> {
             }
             told => return Err(format!("at the end: {told:?}")),
         };
-        ops.push(Op { holder, act, begun, done: Some((history.tick(), answer)) });
+        ops.push(Op { holder, act, begun, done: Some((history.tick(), answer)), left: None });
     }
     let mut names = history.world.names();
     names.retain(|name| name != "notes.md" && !name.starts_with("notes.md.conflict-"));
@@ -230,12 +231,13 @@ fn ends_well(history: &History, ops: &mut Vec<Op>) -> Result<(), String> {
     if let Some(broken) = records.broken.first() {
         return Err(format!("a broken line in the log: {broken:?}"));
     }
-    if let Some(outside) = records
-        .records
-        .iter()
-        .find(|record| record.how == ccpar_core::history::How::Outside && record.n > 1)
+    if let Some(outside) =
+        records.records.iter().find(|record| record.how == How::Outside && record.n > 1)
     {
         return Err(format!("nobody wrote by other means, and the log says so: {outside:?}"));
+    }
+    for op in ops.iter_mut().filter(|op| op.done.is_none()) {
+        op.left = left_by(op, &file, &records.records)?;
     }
     let acknowledged = history.acknowledged.lock().expect("nobody panics with it");
     for version in acknowledged.iter() {
@@ -243,4 +245,24 @@ fn ends_well(history: &History, ops: &mut Vec<Op>) -> Result<(), String> {
             .map_err(|error| format!("an acknowledged text is not in the history: {error}"))?;
     }
     Ok(())
+}
+
+/// What a commit that was killed came to, if it had conflicts: nobody was told, but
+/// its record is there.
+fn left_by(op: &Op, file: &SharedFile<'_>, records: &[Record]) -> Result<Option<Lines>, String> {
+    let model::Act::Write(model::Write { change: model::Change::Commit { ours, .. }, .. }) = op.act
+    else {
+        return Ok(None);
+    };
+    let holder = format!("s{}", op.holder);
+    let lines = |version| text::lines(&file.version(version).map_err(said)?);
+    for record in records.iter().filter(|record| record.how == How::Conflict) {
+        if record.session.as_ref() == Some(&holder)
+            && let Some(own) = record.parents.last()
+            && lines(*own)? == ours
+        {
+            return lines(record.version).map(Some);
+        }
+    }
+    Ok(None)
 }

@@ -121,6 +121,9 @@ pub(crate) struct Op {
     /// `None` if it was killed before it answered: it happened or not, at any time
     /// from then on.
     pub(crate) done: Option<(u64, Answer)>,
+    /// What the log says that a commit which was killed came to, if not all of it
+    /// merged.
+    pub(crate) left: Option<Lines>,
 }
 
 impl Change {
@@ -171,12 +174,11 @@ impl State {
                     return None;
                 }
                 let text = write.change.of(self.text);
+                let is_conflict = |told| is_conflict(write.change, self.text, told);
                 let text = match answer {
-                    None => text,
+                    None => op.left.filter(|left| is_conflict(*left)).map_or(text, Some),
                     Some(Answer::Wrote(told)) if told == text => text,
-                    Some(Answer::Conflict(told)) if is_conflict(write.change, self.text, told) => {
-                        Some(told)
-                    }
+                    Some(Answer::Conflict(told)) if is_conflict(told) => Some(told),
                     Some(_) => return None,
                 };
                 Some(State { text, ..self })
