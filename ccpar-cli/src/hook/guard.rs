@@ -91,7 +91,7 @@ impl Guard {
         };
         let mut named: Vec<Named> =
             paths.into_iter().filter_map(|path| self.named(&self.cwd.join(path))).collect();
-        named.sort_by(|a, b| a.path.cmp(&b.path));
+        named.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         named.dedup();
         named.truncate(MOST);
         named

@@ -106,7 +106,7 @@ struct Kept {
 fn doomed(contents: &[Kept], spared: &HashSet<Version>, now: u64, limits: Limits) -> Vec<Kept> {
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let mut newest = contents.to_vec();
-    newest.sort_by_key(|kept| std::cmp::Reverse((kept.touched, kept.version)));
+    newest.sort_unstable_by_key(|kept| std::cmp::Reverse((kept.touched, kept.version)));
     let mut bytes = 0_u64;
     let goes = newest.into_iter().filter(|kept| {
         bytes = bytes.saturating_add(kept.bytes);

@@ -216,7 +216,7 @@ impl Check<'_> {
                 !gone && !version.is_absent() && !sound.contains(version)
             })
             .collect();
-        missing.sort_by_key(|(_, time)| *time);
+        missing.sort_unstable_by_key(|(version, time)| (*time, *version));
         for (version, _) in missing {
             let found = self.elsewhere(Some(target), version);
             let mended =

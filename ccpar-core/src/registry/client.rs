@@ -70,6 +70,6 @@ pub fn client_sessions(folder: &Path) -> Vec<ClientSession> {
         (life != Life::Dead).then_some(ClientSession { id, pid, folder, since, life })
     };
     let mut sessions: Vec<_> = entries.filter_map(session).collect();
-    sessions.sort_by(|a, b| (a.since, &a.id).cmp(&(b.since, &b.id)));
+    sessions.sort_unstable_by(|a, b| (a.since, &a.id).cmp(&(b.since, &b.id)));
     sessions
 }

@@ -336,7 +336,7 @@ impl Table {
                 None => self.claims.push(Claim { files: back, ..old.clone() }),
             }
         }
-        self.claims.sort_by_key(|claim| claim.token);
+        self.claims.sort_unstable_by_key(|claim| claim.token);
         Some(freed)
     }
 

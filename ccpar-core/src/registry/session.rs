@@ -294,7 +294,7 @@ impl Registry<'_> {
         }
         // A folder that cannot be written is for reading still.
         let _ = self.sweep(&dead);
-        listed.sort_by(|a, b| {
+        listed.sort_unstable_by(|a, b| {
             (a.session.since, &a.session.id).cmp(&(b.session.since, &b.session.id))
         });
         Ok((listed, problems))

@@ -63,7 +63,7 @@ pub(super) fn read(paths: &[Utf8PathBuf; 2]) -> Result<Found> {
             let change = change(path.as_std_path(), &file)?;
             whole.extend(change.filter(|(sequence, _)| sequence % 2 == n));
         }
-        whole.sort_by_key(|(sequence, _)| *sequence);
+        whole.sort_unstable_by_key(|(sequence, _)| *sequence);
         if let Some((sequence, text)) = whole.pop() {
             let is_last = whole.pop().is_some_and(|(before, _)| before + 1 == sequence);
             return Ok(Found::Whole { text, sequence, is_last });

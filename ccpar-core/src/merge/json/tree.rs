@@ -216,7 +216,7 @@ impl<'t> Reader<'t, '_> {
     fn object(&mut self, items: &[Item]) -> At<u32> {
         let keys = items.iter().filter_map(|item| Some((item.key.as_ref()?, item.value.id)));
         let mut keys: Vec<_> = keys.collect();
-        keys.sort_by_key(|(key, _)| (key.id, key.span.start));
+        keys.sort_unstable_by_key(|(key, _)| (key.id, key.span.start));
         let twice = keys.windows(2).filter(|pair| pair[0].0.id == pair[1].0.id);
         if let Some(pair) = twice.min_by_key(|pair| pair[1].0.span.start) {
             let Key { span, name, .. } = pair[1].0;
