@@ -174,14 +174,49 @@ fn bash_completes_what_is_typed() {
 }
 
 #[test]
-fn zsh_and_fish_take_their_scripts() {
-    let home = Home::new();
-    for (shell, check) in [("zsh", "zsh -n script"), ("fish", "fish --no-execute script")] {
-        if there_is(shell) {
-            home.write("script", home.ccpar(&["completions", shell]).quiet());
-            home.sh(check).quiet();
-        }
+fn fish_completes_what_is_typed() {
+    if !there_is("fish") {
+        return;
     }
+    let home = Home::new();
+    let completed = |words: &str| {
+        let script = format!("ccpar completions fish | source; complete -C '{words}'");
+        let shown = run(home.command("fish").args(["--no-config", "-c", &script]), b"").quiet();
+        // Each with what it does.
+        let names = shown.lines().map(|line| line.split('\t').next().unwrap_or(line).to_owned());
+        names.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(completed("ccpar lo"), "lock locked-edit locked-read locked-write log lost");
+    assert_eq!(completed("ccpar namespace pro"), "promote");
+    assert_eq!(completed("ccpar status --w"), "--watch");
+    assert_eq!(completed("ccpar merge --as m"), "markdown");
+}
+
+#[test]
+fn zsh_completes_what_is_typed() {
+    if !there_is("zsh") {
+        return;
+    }
+    let home = Home::new();
+    home.write("_ccpar", home.ccpar(&["completions", "zsh"]).quiet());
+    // It completes on a terminal alone, so it gets one, on which it says when it is
+    // ready and what stands there after the tab.
+    let completed = |words: &str| {
+        let script = format!(
+            "zmodload zsh/zpty && zpty shell zsh -f -i || exit
+            zpty -w shell 'PS1=; fpath=($PWD $fpath); autoload -U compinit'
+            zpty -w shell 'compinit -u -D; show() {{ print -r -- \"<$BUFFER>\"; }}; zle -N show'
+            zpty -w shell 'bindkey \"^X\" show; print rea''dy'
+            zpty -r shell out '*ready*'
+            zpty -w -n shell '{words}'$'\\t\\x18'
+            zpty -r shell out '*<*>*'
+            print -r -- ${{${{out##*<}}%%>*}}"
+        );
+        run(home.command("timeout").args(["60", "zsh", "-f", "-c", &script]), b"").quiet()
+    };
+    assert_eq!(completed("ccpar namespace pro"), "ccpar namespace promote \n");
+    assert_eq!(completed("ccpar status --w"), "ccpar status --watch \n");
+    assert_eq!(completed("ccpar merge --as m"), "ccpar merge --as markdown \n");
 }
 
 #[test]
