@@ -320,7 +320,7 @@ fn note_link(file: &SharedFile<'_>) {
     if let (Some(own), Ok(real)) = (before_link(file), file.real_path()) {
         let (note, away) = report::link(own.target(), &real);
         output::note(format!("`{}` {note}, and this is about that", output::path(file.path())));
-        let word = output::shell_word(own.target().as_os_str());
+        let word = output::file_word(own.target());
         output::hint(format!("see what it was itself with: {away} && ccpar log {word}"));
     }
 }

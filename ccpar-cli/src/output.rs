@@ -116,19 +116,28 @@ pub(crate) fn path(path: &Path) -> String {
     ccpar_core::error::Shown(path).to_string()
 }
 
-/// A path as it is shorter from the working folder.
+/// A path as it is shorter from the working folder, or from the home folder.
 pub(crate) fn short_path(full: &Path) -> String {
     let within = std::env::current_dir()
         .ok()
         .and_then(|dir| Some(full.strip_prefix(std::fs::canonicalize(dir).ok()?).ok()?.to_owned()));
-    path(within.as_deref().filter(|within| !within.as_os_str().is_empty()).unwrap_or(full))
+    match within.filter(|within| !within.as_os_str().is_empty()) {
+        Some(within) => path(&within),
+        None => home_path(full),
+    }
 }
 
 /// A path as it is shorter from the home folder.
 pub(crate) fn home_path(full: &Path) -> String {
-    let home = std::env::home_dir().filter(|home| home.is_absolute());
-    let within = home.and_then(|home| Some(Path::new("~").join(full.strip_prefix(home).ok()?)));
-    path(within.as_deref().unwrap_or(full))
+    match in_home(full) {
+        Some(within) => path(&Path::new("~").join(within)),
+        None => path(full),
+    }
+}
+
+/// Where in the home folder a path leads.
+fn in_home(full: &Path) -> Option<&Path> {
+    full.strip_prefix(std::env::home_dir().filter(|home| home.is_absolute())?).ok()
 }
 
 /// A line of a file in a message: no control characters, not too long.
@@ -144,6 +153,15 @@ pub(crate) fn line(bytes: &[u8]) -> String {
         shown.push_str("...");
     }
     shown
+}
+
+/// A path as a shell takes it from any folder, for commands to copy.
+pub(crate) fn file_word(full: &Path) -> String {
+    // Not each shell of Windows knows `~`.
+    match in_home(full).filter(|within| cfg!(unix) && !within.as_os_str().is_empty()) {
+        Some(within) => format!("~/{}", shell_word(within.as_os_str())),
+        None => shell_word(full.as_os_str()),
+    }
 }
 
 /// A word as a POSIX shell takes it, for commands to copy.

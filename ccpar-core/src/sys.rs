@@ -16,7 +16,8 @@ pub(crate) use bell::{Bell, ring, touch};
 pub(crate) use links::foreign_link;
 pub(crate) use place::{boot, caller, host, machine, pid_namespace, uptime};
 pub(crate) use process::{
-    holds_by_inheritance, make_inheritable, process_is_stopped, process_lives, process_start,
+    holds_by_inheritance, make_inheritable, process_exists, process_is_stopped, process_lives,
+    process_start,
 };
 
 /// Which file a name stands for, for as long as the file exists. `None` where

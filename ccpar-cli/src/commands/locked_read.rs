@@ -98,7 +98,7 @@ fn remember(
         "make `{}` writable and read it again; or leave what you read in a file, and write with: \
          ccpar locked-write {} --no-history --base THAT_FILE",
         output::path(harness.root().as_std_path()),
-        output::shell_word(path.as_os_str()),
+        output::file_word(path),
     ));
     false
 }

@@ -158,7 +158,7 @@ fn note_origin(harness: &Harness, path: &Path) -> Result<(), Failure> {
     });
     if let Some(origin) = origin {
         let was = output::short_path(origin);
-        let word = output::shell_word(origin.as_os_str());
+        let word = output::file_word(origin);
         output::note(format!("`{}` was `{was}` before: ccpar log {word}", output::path(path)));
     }
     Ok(())

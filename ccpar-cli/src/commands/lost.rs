@@ -91,7 +91,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             print(paint, target, loss, arguments.writing.how.json)?;
         }
         if !open.is_empty() && !arguments.writing.how.json {
-            let name = output::shell_word(target.as_os_str());
+            let name = output::file_word(target);
             output::hint(format!("put them back with: ccpar restore --lost {name}"));
         }
     }

@@ -50,10 +50,10 @@ pub(crate) fn link(target: &Path, to: &Path) -> (String, String) {
     } else {
         format!("is `{to}` now, through the link `{}`", output::short_path(link))
     };
-    let word = output::shell_word(link.as_os_str());
+    let word = output::file_word(link);
     let mut aside = link.as_os_str().to_owned();
     aside.push(".link");
-    (note, format!("mv {word} {}", output::shell_word(&aside)))
+    (note, format!("mv {word} {}", output::file_word(aside.as_ref())))
 }
 
 /// Says what something other than ccpar did to a file, where that is to be said.
@@ -66,7 +66,7 @@ pub(crate) fn outside(path: &Path, record: &Record) {
 /// What something other than ccpar, or a stale writer, did to a file, in one line,
 /// with the way back.
 pub(crate) fn outside_note(path: &Path, record: &Record) -> Option<String> {
-    let word = output::shell_word(path.as_os_str());
+    let word = output::file_word(path);
     if record.version.is_absent() {
         let moved = record.moved_to.as_ref();
         let moved = moved.map_or_else(String::new, |to| {
@@ -132,7 +132,7 @@ pub(crate) fn commit(path: &Path, commit: &Commit, json: bool) -> Exit {
         }
         output::hint(format!(
             "put back what was lost with: ccpar restore --lost {}",
-            output::shell_word(path.as_os_str())
+            output::file_word(path)
         ));
     }
     if let Outcome::Conflict { copy, regions } = &commit.outcome {
@@ -144,8 +144,8 @@ pub(crate) fn commit(path: &Path, commit: &Commit, json: bool) -> Exit {
         ));
         output::hint(format!(
             "settle it with: diff {} {}   then write the result and remove the copy",
-            output::shell_word(path.as_os_str()),
-            output::shell_word(copy.as_os_str())
+            output::file_word(path),
+            output::file_word(copy)
         ));
     }
     // The commit stands, whatever becomes of the words about it.

@@ -92,6 +92,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     }
     let Listing { text, problems } = list(&harness, arguments)?;
     output::text(&text)?;
+    if text.is_empty() && problems.is_empty() && !arguments.json {
+        output::say(match &arguments.claims {
+            Some(Some(path)) => format!("`{}` is not claimed", output::path(path)),
+            Some(None) => "nothing is claimed".to_owned(),
+            None => "no session is at work".to_owned(),
+        });
+    }
     let end = if problems.is_empty() { Exit::Done } else { Exit::Trouble };
     for problem in problems {
         Failure::from(problem).report();

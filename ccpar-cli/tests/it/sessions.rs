@@ -39,7 +39,8 @@ fn a_session_is_listed_with_all_it_says_of_itself_while_its_process_lives() {
     assert!(one["start"].is_u64() == cfg!(target_os = "linux"));
     let claims = home.ccpar(&["sessions", "--claims", "c.md"]).quiet();
     assert!(claims.contains("session me on feat/x  c.md (token 1"), "{claims}");
-    assert_eq!(home.ccpar(&["sessions", "--claims", "a.md"]).quiet(), "");
+    let none = home.ccpar(&["sessions", "--claims", "a.md"]).ended(0, "`a.md` is not claimed");
+    assert_eq!(none.stdout, "");
     agent.kill();
     assert_eq!(ids(&home), [""; 0]);
     assert!(!record(&home, "sessions/me.json").exists(), "the dead are forgotten");
@@ -174,7 +175,7 @@ fn a_heartbeat_that_cannot_be_read_frees_nothing() {
 #[test]
 fn a_folder_that_is_missing_is_made_and_one_that_is_none_is_named() {
     let home = Home::new();
-    assert_eq!(home.ccpar(&["sessions"]).quiet(), "");
+    home.ccpar(&["sessions"]).ended(0, "no session is at work");
     home.ccpar(&["heartbeat", "--session", "me"]).quiet();
     std::fs::remove_dir_all(record(&home, "sessions")).unwrap();
     home.ccpar(&["heartbeat", "--session", "me"]).quiet();

@@ -95,6 +95,14 @@ pub enum Runner {
     Pid(u32),
 }
 
+/// Whether some process has this pid, as far as it can be told: a look that costs
+/// little, for who knows that a session lived just now. [`Registry::life`] tells
+/// whether it is the process that was meant, and has not ended.
+#[must_use]
+pub fn process_exists(pid: u32) -> bool {
+    sys::process_exists(pid)
+}
+
 /// The sessions and claims of a [`Harness`], as its author.
 #[derive(Debug, Clone)]
 pub struct Registry<'h> {

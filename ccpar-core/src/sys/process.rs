@@ -58,6 +58,11 @@ pub(crate) fn process_lives(pid: u32, start: Option<u64>) -> bool {
         return stat(pid)
             .is_some_and(|now| !now.ended && start.is_none_or(|start| start == now.start));
     }
+    process_exists(pid)
+}
+
+/// Whether some process has this pid, be it another one than was meant.
+pub(crate) fn process_exists(pid: u32) -> bool {
     #[cfg(unix)]
     {
         let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else {
@@ -67,7 +72,10 @@ pub(crate) fn process_lives(pid: u32, start: Option<u64>) -> bool {
         rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH)
     }
     #[cfg(not(unix))]
-    true
+    {
+        let _ = pid;
+        true
+    }
 }
 
 /// Whether the process is stopped, by Ctrl-Z or a debugger, as far as it can be

@@ -74,7 +74,7 @@ pub(super) fn indexes(harness: &Harness) -> Result<Vec<Finding>, Failure> {
         let flaws = output::count(checked.flaws.len(), "entry");
         let flaws = flaws.replace("entrys", "entries");
         let problem = format!("{flaws} and the files there do not agree");
-        let word = output::shell_word(folder.as_os_str());
+        let word = output::file_word(folder);
         let remedy = format!("see which with: ccpar doctor {word}");
         found.push(Finding::new(Weight::Warning, checked.path, problem, remedy));
     }

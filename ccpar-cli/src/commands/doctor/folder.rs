@@ -56,7 +56,7 @@ pub(super) fn run(
         output::say(format!("{} to look at", output::count(open, "thing")));
     }
     if fixable > 0 {
-        let word = output::shell_word(folder.as_os_str());
+        let word = output::file_word(folder);
         output::hint(format!("mend {fixable} of them with: ccpar doctor {word} --fix"));
     }
     Ok(match (trouble, open) {

@@ -56,7 +56,7 @@ fn others(harness: &Harness, path: &Path) -> Option<Finding> {
             let hooks = output::count(gone, "hook");
             let is = if gone == 1 { "is" } else { "are" };
             let problem = format!("{hooks} of others, which version {} had, {is} gone", record.n);
-            let word = output::shell_word(path.as_os_str());
+            let word = output::file_word(path);
             let remedy = format!("if nobody meant that, see: ccpar diff {word}@{}", record.n);
             return Some(Finding::new(Weight::Note, path, problem, remedy));
         }

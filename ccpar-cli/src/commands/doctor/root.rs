@@ -17,7 +17,7 @@ pub(super) fn findings(harness: &Harness) -> Vec<Finding> {
     if !root.exists() {
         return Vec::new();
     }
-    let word = output::shell_word(root.as_os_str());
+    let word = output::file_word(root);
     let folders = ["", "locks", "history", "sessions", "seen"].map(|name| root.join(name));
     for folder in folders.iter().filter(|folder| folder.is_dir()) {
         // It has no name, so nothing is left of it.
@@ -46,7 +46,7 @@ fn foreign(root: &Path, folders: &[PathBuf]) -> Option<Finding> {
     let all: Vec<_> = entries.flatten().map(|entry| entry.path()).filter(is_foreign).collect();
     let things = output::count(all.len(), "thing");
     let problem = format!("{things} in it of another user, like `{}`", output::path(all.first()?));
-    let word = output::shell_word(root.as_os_str());
+    let word = output::file_word(root);
     let remedy = format!("mend with: sudo chown -R \"$(id -u)\" {word}");
     Some(Finding::new(Weight::Trouble, root, problem, remedy))
 }

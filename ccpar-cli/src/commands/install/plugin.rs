@@ -36,7 +36,7 @@ pub(super) fn make(
         write(&harness.file(folder.join(name)), how, text(content))?;
     }
     if !how.dry_run {
-        let word = output::shell_word(folder.as_os_str());
+        let word = output::file_word(folder);
         output::hint(format!("try it with: claude --plugin-dir {word}"));
     }
     Ok(Exit::Done)

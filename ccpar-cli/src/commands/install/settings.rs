@@ -161,7 +161,7 @@ pub(crate) fn text(events: &Events) -> String {
 }
 
 fn wrong(path: &Path, line: usize, column: usize, what: &str) -> Failure {
-    let word = output::shell_word(path.as_os_str());
+    let word = output::file_word(path);
     Failure::new(format!(
         "`{}`, line {line}, column {column}: {what}; nothing was written",
         output::path(path)

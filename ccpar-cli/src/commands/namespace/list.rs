@@ -140,8 +140,8 @@ pub(crate) fn entries(harness: &Harness, of: Option<&Path>) -> Result<(Vec<Entry
     for shared in shared {
         for folder in Namespace::folders_in(shared)? {
             if all.iter().all(|namespace| namespace.folder() != folder) {
-                let word = output::shell_word(folder.as_os_str());
-                let shared_word = output::shell_word(shared.as_os_str());
+                let word = output::file_word(&folder);
+                let shared_word = output::file_word(shared);
                 entries.push(Entry {
                     problems: vec!["no record of this fork is kept here".to_owned()],
                     remedy: Some(format!(
@@ -188,7 +188,7 @@ fn entry(harness: &Harness, namespace: &Namespace) -> Entry {
     let remedy = (!problems.is_empty()).then(|| {
         let verb = if changes.is_some_and(|(ours, _)| ours > 0) { "promote" } else { "discard" };
         let branch = output::shell_word(header.branch.as_ref());
-        let of = output::shell_word(header.shared.as_os_str());
+        let of = output::file_word(&header.shared);
         format!("ccpar namespace {verb} {branch} --of {of}")
     });
     Entry {
@@ -218,7 +218,7 @@ fn left_behind(harness: &Harness) -> Result<Vec<Entry>, Failure> {
     let left = client.left_memories(&here, &worktrees).into_iter();
     Ok(left
         .map(|folder| {
-            let word = output::shell_word(folder.as_os_str());
+            let word = output::file_word(&folder);
             Entry {
                 problems: vec!["was left behind by another version of Claude Code".to_owned()],
                 remedy: Some(format!("ccpar namespace promote --from {word}")),

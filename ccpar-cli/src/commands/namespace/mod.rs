@@ -102,9 +102,11 @@ impl Which {
             let (branch, shared) =
                 (output::line(fork.branch.as_bytes()), output::path(&fork.shared));
             let word = output::shell_word(fork.branch.as_ref());
-            let of = self.of.of.as_ref().map_or_else(String::new, |of| {
-                format!(" --of {}", output::shell_word(of.as_os_str()))
-            });
+            let of = self
+                .of
+                .of
+                .as_ref()
+                .map_or_else(String::new, |of| format!(" --of {}", output::file_word(of)));
             Failure::new(format!("`{branch}` has no namespace of `{shared}`")).with_hint(format!(
                 "start it with: ccpar namespace start {word}{of}   or see which there are: \
                  ccpar namespace list"
@@ -184,7 +186,7 @@ fn discard(arguments: &DiscardArguments) -> Result<Exit, Failure> {
         None => arguments.which.open(&harness)?,
     };
     let discarded = namespace.discard(&harness)?;
-    let folder = output::shell_word(namespace.folder().as_os_str());
+    let folder = output::file_word(namespace.folder());
     if arguments.how.json {
         output::json(&serde_json::json!({
             "branch": namespace.branch(),

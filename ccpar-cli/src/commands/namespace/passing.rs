@@ -237,8 +237,8 @@ fn say_conflict(change: &Change, folder: &Path, dry: bool) {
     if let Some(copy) = change.copy.as_ref().filter(|_| change.action == Action::Conflict) {
         output::hint(format!(
             "settle it with: diff {} {}   then write the result and remove the copy",
-            output::shell_word(file.as_os_str()),
-            output::shell_word(copy.as_os_str())
+            output::file_word(&file),
+            output::file_word(copy)
         ));
     }
 }

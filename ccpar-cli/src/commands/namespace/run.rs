@@ -164,7 +164,7 @@ fn promote(
         let asks = matches!(arguments.promote, Promote::Ask) && !nothing;
         if !asks || output::ask("promote that?") != Some(true) {
             if !nothing {
-                let of = output::shell_word(namespace.shared().as_os_str());
+                let of = output::file_word(namespace.shared());
                 let branch = output::shell_word(namespace.branch().as_ref());
                 output::hint(format!("ccpar namespace promote {branch} --of {of}"));
             }

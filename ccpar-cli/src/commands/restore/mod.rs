@@ -101,7 +101,7 @@ fn restore_lost(harness: &Harness, path: &Path, arguments: &Arguments) -> Result
         return Ok(if looked { Exit::Done } else { Exit::Trouble });
     }
     let (closed, commit) = file.restore_lost().map_err(|error| {
-        let word = output::shell_word(path.as_os_str());
+        let word = output::file_word(path);
         let way_round = format!(
             "make `{}` writable, with room on its disk, and run this again; until then see the \
              lines with: ccpar restore --lost {word} --dry-run",
@@ -136,7 +136,7 @@ fn one(harness: &Harness, what: &OsString, arguments: &Arguments) -> Result<Exit
         split => split,
     };
     let shown = output::path(&path);
-    let word = output::shell_word(path.as_os_str());
+    let word = output::file_word(&path);
     if named::is_folder(harness, &path)? {
         return Err(Failure::new(format!("`{shown}` is a folder, and no time is named"))
             .with_hint(format!("ccpar restore {word} --at 10:30 --dry-run")));
@@ -191,7 +191,7 @@ fn failed(harness: &Harness, file: &SharedFile<'_>, version: Version, error: Err
     if version.is_absent() || file.version(version).is_err() {
         return error.into();
     }
-    let word = output::shell_word(file.path().as_os_str());
+    let word = output::file_word(file.path());
     let way_round = format!(
         "to put it back all the same, without keeping what it replaces: ccpar show {word}@{} | \
          ccpar locked-write {word} --no-history",

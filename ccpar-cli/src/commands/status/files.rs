@@ -21,7 +21,7 @@ fn is_new(path: &Path, now: u64) -> bool {
 
 /// What there is to say about a target, and the way back.
 pub(super) fn notes(state: &State, now: u64) -> Vec<(String, Option<String>)> {
-    let word = output::shell_word(state.target.as_os_str());
+    let word = output::file_word(&state.target);
     let found = &state.found;
     let mut notes = Vec::new();
     if let Some(problem) = &state.problem {
@@ -51,7 +51,7 @@ pub(super) fn notes(state: &State, now: u64) -> Vec<(String, Option<String>)> {
         notes.push((note, Some(format!("ccpar lost {word}"))));
     }
     for copy in &found.conflicts {
-        let diff = format!("diff {word} {}", output::shell_word(copy.as_os_str()));
+        let diff = format!("diff {word} {}", output::file_word(copy));
         notes.push((format!("conflict copy `{}`", output::short_path(copy)), Some(diff)));
     }
     if found.broken > 0 {

@@ -3,22 +3,27 @@
 use std::env;
 use std::path::Path;
 
-use ccpar_core::{Durability, Harness, layout};
+use ccpar_core::{Durability, Harness, layout, registry};
 use serde::{Deserialize, Serialize};
 
-use super::view;
+use super::view::{self, Session};
 use crate::exit::{Exit, Failure};
 use crate::{output, when};
 
-/// For how long a line holds while no stamp changes, in milliseconds: that a session
-/// died changes none.
-const HOLDS: u64 = 5_000;
+/// For how long a line holds at the most while no stamp changes and each process is
+/// there, in milliseconds: another one may have its pid, or it may have ended and
+/// nobody asked for its exit code.
+const HOLDS: u64 = 60_000;
 
 /// The last line, in `<root>/line.json`: a cache. Who loses it looks again.
 #[derive(Serialize, Deserialize)]
 struct Last {
     stamps: Vec<u64>,
+    /// The processes of the sessions that it counts.
+    processes: Vec<u32>,
+    /// From when and until when it holds, in milliseconds since 1970.
     time: u64,
+    until: u64,
     line: String,
 }
 
@@ -40,16 +45,24 @@ pub(super) fn line(harness: &Harness) -> Result<(String, Exit), Failure> {
     let (kept, now) = (root.join("line.json"), when::now());
     let last = std::fs::read(&kept).ok();
     let last = last.and_then(|text| serde_json::from_slice::<Last>(&text).ok());
-    let holds = |last: &Last| last.stamps == stamps && last.time <= now && now - last.time < HOLDS;
+    let holds = |last: &Last| {
+        last.stamps == stamps
+            && (last.time..last.until).contains(&now)
+            && last.processes.iter().all(|pid| registry::process_exists(*pid))
+    };
     if let Some(last) = last.filter(holds) {
         return Ok((last.line, Exit::Done));
     }
-    let (line, exit) = look(harness)?;
+    let (sessions, trouble) = view::sessions(harness)?;
+    let (line, exit) = told(harness, &sessions, trouble);
     // What needs somebody is looked at each time. And a folder that changed just now
     // may change again without another stamp.
     let newest = stamps.iter().max().copied().unwrap_or(0) / 1_000_000;
     if exit == Exit::Done && newest > 0 && newest + 20 < now {
-        let last = Last { stamps, time: now, line: line.clone() };
+        let processes = sessions.iter().filter_map(|session| session.process).collect();
+        let ends = sessions.iter().map(|session| session.until);
+        let until = ends.chain([now + HOLDS]).min().unwrap_or(now);
+        let last = Last { stamps, processes, time: now, until, line: line.clone() };
         // Who cannot keep it looks again.
         let text = serde_json::to_vec(&last).unwrap_or_default();
         let _ = ccpar_core::replace(&kept, &text, Durability::Process);
@@ -57,8 +70,7 @@ pub(super) fn line(harness: &Harness) -> Result<(String, Exit), Failure> {
     Ok((line, exit))
 }
 
-fn look(harness: &Harness) -> Result<(String, Exit), Failure> {
-    let (sessions, trouble) = view::sessions(harness)?;
+fn told(harness: &Harness, sessions: &[Session], trouble: bool) -> (String, Exit) {
     let unguarded = sessions.iter().filter(|session| !session.guarded).count();
     let (_, open) = harness.last_survey();
     let mut parts = vec![output::count(sessions.len(), "session")];
@@ -71,5 +83,5 @@ fn look(harness: &Harness) -> Result<(String, Exit), Failure> {
         (false, 0) => Exit::Done,
         (false, _) => Exit::No,
     };
-    Ok((format!("ccpar: {}", parts.join(", ")), exit))
+    (format!("ccpar: {}", parts.join(", ")), exit)
 }

@@ -47,6 +47,12 @@ pub(super) struct Session {
     pub(super) guarded: bool,
     pub(super) expects: Vec<String>,
     pub(super) claims: Vec<String>,
+    /// The process that it lives as long as, if that can be told.
+    #[serde(skip)]
+    pub(super) process: Option<u32>,
+    /// Until when this holds if nothing is written, in milliseconds since 1970.
+    #[serde(skip)]
+    pub(super) until: u64,
 }
 
 /// What was done since midnight.
@@ -240,6 +246,9 @@ pub(super) fn sessions(harness: &Harness) -> Result<(Vec<Session>, bool), Failur
 impl Session {
     fn guarded(one: &Listed) -> Session {
         let files = one.claims.iter().flat_map(|(claim, _)| &claim.files);
+        let process = (one.life == Life::Lives).then_some(one.session.process.pid);
+        let silent = process.is_none().then(|| one.beat.saturating_add(one.session.term));
+        let ends = one.claims.iter().map(|(_, left)| when::now().saturating_add(*left));
         Session {
             id: one.session.id.clone(),
             branch: one.session.branch.clone(),
@@ -248,6 +257,8 @@ impl Session {
             guarded: true,
             expects: one.session.expects.clone(),
             claims: files.map(|file| file.path.clone()).collect(),
+            process,
+            until: ends.chain(silent).min().unwrap_or(u64::MAX),
         }
     }
 
@@ -261,6 +272,8 @@ impl Session {
             guarded: false,
             expects: Vec::new(),
             claims: Vec::new(),
+            process: Some(one.pid),
+            until: u64::MAX,
         }
     }
 }
