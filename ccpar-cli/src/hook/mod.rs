@@ -78,11 +78,16 @@ pub(crate) fn run() -> ExitCode {
     }
     let mut input = Vec::new();
     let read = std::io::stdin().lock().read_to_end(&mut input);
-    let payload = match read.map_err(|error| error.to_string()).and_then(|_| Payload::new(&input)) {
+    answer(read.map(|_| &*input).map_err(|error| error.to_string()));
+    ExitCode::SUCCESS
+}
+
+/// Answers to the input of a hook, as far as there is any.
+pub(crate) fn answer(input: Result<&[u8], String>) {
+    let payload = match input.and_then(Payload::new) {
         Ok(payload) => payload,
         Err(problem) => {
-            fail_open(&format!("the hook's input cannot be read: {problem}"), "");
-            return ExitCode::SUCCESS;
+            return fail_open(&format!("the hook's input cannot be read: {problem}"), "");
         }
     };
     let event = payload.hook_event_name.clone();
@@ -98,7 +103,6 @@ pub(crate) fn run() -> ExitCode {
         reply.tell_person(format!("{so}: {}", failure.text()));
     }
     reply.print(&event);
-    ExitCode::SUCCESS
 }
 
 /// Writes down that something went wrong before there was anything to answer
