@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ccpar_core::history::{How, Record};
-use ccpar_core::{Glimpses, Harness, Settled, SharedFile};
+use ccpar_core::{Glimpses, Harness, Settled, SharedFile, Version};
 
 use crate::support::{World, commit, look, outside};
 
@@ -203,7 +203,8 @@ fn what_a_text_swallowed_that_is_judged_long_after_is_told_by_what_stood_there_t
     let file = session.file(&real);
     let _ = file.append(b"this line is swallowed\n").unwrap();
     let_time_pass();
-    pass(&glimpses, &real, "a\nb\nc\na stale writer wrote this\n");
+    let stale = "a\nb\nc\na stale writer wrote this\n";
+    pass(&glimpses, &real, stale);
     let_time_pass();
     // Another, in its place, that had seen neither.
     outside(&real, "a\nb\nc\nanother wrote this\n");
@@ -211,6 +212,10 @@ fn what_a_text_swallowed_that_is_judged_long_after_is_told_by_what_stood_there_t
         let _ = file.append(format!("line {n}\n").as_bytes()).unwrap();
     }
     look(&watcher.file(&real));
+    // Both swallowed the first line, and each is told by what it had seen.
+    let base = Version::of(b"a\nb\nc\n");
+    let told = records(&file).into_iter().find(|one| one.version == Version::of(stale.as_bytes()));
+    assert_eq!(told.map(|one| (one.base, one.lost)), Some((Some(base), Some(1))));
     let there = file.losses().unwrap();
     let lines: BTreeSet<_> = there
         .iter()
