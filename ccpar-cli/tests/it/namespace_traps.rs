@@ -252,3 +252,32 @@ fn no_line_of_its_record_is_written_before_the_text_that_it_names_is_on_the_disk
     }
     assert!(lines >= 6 && texts == 3, "{lines} lines, {texts} texts");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_no_note_is_named_left_out_and_left_alone() {
+    let home = Home::new();
+    home.sh("mkdir mem other && echo a > mem/a.md && ln -s ../other mem/folder").quiet();
+    home.sh("ln -s nowhere mem/gone.md && mkfifo mem/pipe && touch mem/$(printf '\\377').md")
+        .quiet();
+    let namespace = |verb: &str| {
+        let of = ["namespace", verb, "--of", "mem", "b"];
+        home.ccpar(&of)
+    };
+    let left_out = [
+        ("folder", "a link to a folder"),
+        ("gone.md", "a link to nothing"),
+        ("pipe", "neither a file nor a folder"),
+    ];
+    let started = namespace("start").ended(0, "forked 1 file");
+    for (name, why) in left_out {
+        let note = format!("`{name}` is left out: it is {why}");
+        assert!(started.stderr.contains(&note), "{note} in {started:?}");
+    }
+    assert!(started.stderr.contains("has a name that is not UTF-8"), "{started:?}");
+    // What came into the namespace by other means.
+    home.sh("cd mem/b && ln -s ../a.md link.md && mkfifo pipe").quiet();
+    namespace("discard").ended(0, "left where it is, as it is no note: `");
+    assert_eq!(home.sh("ls mem/b").stdout, "pipe\n");
+    assert_eq!(home.text("mem/a.md"), "a\n");
+}
