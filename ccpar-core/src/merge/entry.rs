@@ -232,6 +232,7 @@ mod tests {
     fn entries_are_known_by_link_then_by_what_stands_before_a_colon_or_dash() {
         for (line, kind, key) in [
             ("- [a](a.md): words", Kind::Item(0), "a.md"),
+            ("- [no link yet](): words", Kind::Item(0), "[no link yet]()"),
             ("  * **bold** - words", Kind::Item(2), "**bold**"),
             ("3. key: value - more", Kind::Item(0), "key"),
             ("+ \u{e9}t\u{e9} \u{2014} summer", Kind::Item(0), "\u{e9}t\u{e9}"),
