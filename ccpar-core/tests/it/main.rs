@@ -20,6 +20,7 @@ mod outside;
 mod plays;
 mod processes;
 mod prune;
+mod registry;
 mod removed;
 mod support;
 mod survey;

@@ -196,14 +196,3 @@ fn processes_that_prune_look_and_commit_at_once_lose_nothing() {
     let parsed = session.file(&path).history().unwrap().records().unwrap();
     assert_eq!((parsed.broken.len(), parsed.effective().count()), (0, 801));
 }
-
-#[cfg(unix)]
-#[test]
-fn a_process_is_there_until_it_was_waited_for() {
-    use ccpar_core::registry::process_exists;
-    let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-    assert!(process_exists(std::process::id()) && process_exists(child.id()));
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert!(!process_exists(child.id()) && !process_exists(0) && !process_exists(u32::MAX));
-}
