@@ -97,6 +97,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     }
     if losses == 0 && !trouble {
         match path {
+            Some(path) if alone && harness.file(path).history()?.recent(1)?.is_empty() => {
+                output::say(report::no_history(path));
+            }
             Some(path) => output::say(format!("nothing is lost from `{}`", output::path(path))),
             None => output::say("nothing is lost"),
         }

@@ -121,6 +121,7 @@ fn a_loss_is_named_with_both_authors_and_comes_back_by_the_command_that_is_print
     assert_eq!(home.text("my notes.md"), "a\nb\nc\nmine\nfrom ada\n");
     home.sh(command).ended(0, "nothing is lost");
     home.ccpar(&["lost"]).ended(0, "nothing is lost");
+    home.ccpar(&["lost", "my note.md"]).ended(0, "`my note.md` has no history");
 }
 
 #[test]

@@ -159,12 +159,13 @@ impl SharedFile<'_> {
     ) -> Result<Held> {
         let history = History::new(self.harness.root(), &real);
         let keeps = self.harness.keeps_history();
-        let log = if keeps { history.open_log()? } else { history.open_nothing() };
         let (found, glimpses) =
             match self.harness.glimpses().filter(|_| keeps && entry != Entry::Unsettled) {
                 Some(glimpses) => glimpses.read(&real)?,
                 None => (atomic::read(&real)?, Vec::new()),
             };
+        // Later: of what cannot be read, a folder for one, no history begins.
+        let log = if keeps { history.open_log()? } else { history.open_nothing() };
         let now = found.as_ref().map_or(Version::ABSENT, |found| match likely {
             Some((version, text)) if text == found.content => version,
             _ => Version::of(&found.content),

@@ -44,8 +44,11 @@ fn a_missing_folder_is_made_and_a_folder_as_target_refused() {
     let session = world.session(None);
     let _ = commit(&session.file(world.path("a/b/c.md")), "x\n");
     assert_eq!(world.text("a/b/c.md"), "x\n");
-    let error = session.file(world.path("a/b")).append(b"x").unwrap_err();
+    let folder = session.file(world.path("a/b"));
+    let error = folder.append(b"x").unwrap_err();
     assert!(error.to_string().contains("is a folder"), "{error}");
+    // No history of it begins, which each look would complain about from then on.
+    assert_eq!(session.survey().unwrap().len(), 1);
 }
 
 #[cfg(unix)]
