@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 
-use super::model::{Lines, Op, State};
+use super::model::{Answer, Lines, Op, State};
 
 /// Which of the operations have happened; their number is bounded as that of lines.
 type Happened = Lines;
@@ -46,7 +46,16 @@ pub(crate) fn shrink(ops: &[Op], start: State) -> Vec<Op> {
     times.sort_unstable();
     let up_to = |time: u64| -> Vec<Op> {
         let begun = ops.iter().filter(|op| op.begun <= time);
-        begun.map(|op| Op { done: op.done.filter(|(done, _)| *done <= time), ..*op }).collect()
+        let told = |op: &Op| {
+            let done = op.done.filter(|(done, _)| *done <= time);
+            // What had conflicts had them, told or not.
+            let left = match op.done {
+                Some((_, Answer::Conflict(left))) if done.is_none() => Some(left),
+                _ => op.left,
+            };
+            Op { done, left, ..*op }
+        };
+        begun.map(told).collect()
     };
     let first = times.partition_point(|time| is_linear(&up_to(*time), start));
     let mut least = times.get(first).map_or_else(|| ops.to_vec(), |time| up_to(*time));
@@ -66,7 +75,7 @@ pub(crate) fn shrink(ops: &[Op], start: State) -> Vec<Op> {
 /// Whether nothing but its own answer depends on it, so that a history without it is
 /// one that could have been recorded.
 fn is_told_alone(op: &Op) -> bool {
-    use super::model::{Act, Answer};
+    use super::model::Act;
     match op.done {
         Some((_, answer)) => {
             matches!(op.act, Act::Read) || matches!(answer, Answer::Held(_) | Answer::Outdated)
