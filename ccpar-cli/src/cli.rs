@@ -122,7 +122,11 @@ pub(crate) fn command() -> clap::Command {
 /// Reads the command line; on bad usage, or a call for help, prints and says
 /// how to end.
 pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Exit> {
-    let words: Vec<OsString> = words.into_iter().collect();
+    let mut words: Vec<OsString> = words.into_iter().collect();
+    if words.get(1).is_some_and(|word| word == "help") {
+        words.remove(1);
+        words.push("--help".into());
+    }
     let read = |words: Vec<OsString>| {
         let matches = command().try_get_matches_from(words);
         matches.and_then(|matches| Cli::from_arg_matches(&matches))

@@ -135,9 +135,11 @@ pub(crate) fn home_path(full: &Path) -> String {
     }
 }
 
-/// Where in the home folder a path leads.
+/// Where in the home folder a path leads, by either name of that.
 fn in_home(full: &Path) -> Option<&Path> {
-    full.strip_prefix(std::env::home_dir().filter(|home| home.is_absolute())?).ok()
+    let home = std::env::home_dir().filter(|home| home.is_absolute())?;
+    let real = || full.strip_prefix(home.canonicalize().ok()?).ok();
+    full.strip_prefix(&home).ok().or_else(real)
 }
 
 /// A line of a file in a message: no control characters, not too long.
@@ -155,11 +157,16 @@ pub(crate) fn line(bytes: &[u8]) -> String {
     shown
 }
 
-/// A path as a shell takes it from any folder, for commands to copy.
+/// A path as a shell takes it, and from any folder if it is absolute, for commands to
+/// copy.
 pub(crate) fn file_word(full: &Path) -> String {
     // Not each shell of Windows knows `~`.
     match in_home(full).filter(|within| cfg!(unix) && !within.as_os_str().is_empty()) {
         Some(within) => format!("~/{}", shell_word(within.as_os_str())),
+        // It is no option.
+        None if full.as_os_str().as_encoded_bytes().starts_with(b"-") => {
+            shell_word(Path::new(".").join(full).as_os_str())
+        }
         None => shell_word(full.as_os_str()),
     }
 }
@@ -215,6 +222,8 @@ mod tests {
         ] {
             assert_eq!(shell_word(OsStr::new(word)), shown);
         }
+        assert_eq!(file_word(Path::new("-x.md")), "./-x.md");
+        assert_eq!(file_word(Path::new("a b.md")), "'a b.md'");
     }
 
     #[test]

@@ -174,6 +174,16 @@ fn bash_completes_what_is_typed() {
 }
 
 #[test]
+fn help_is_a_verb_too() {
+    let home = Home::new();
+    for verb in [&[][..], &["lost"], &["namespace", "diff"]] {
+        let [as_verb, as_option] = [[&["help"], verb].concat(), [verb, &["--help"]].concat()];
+        assert_eq!(home.ccpar(&as_verb).quiet(), home.ccpar(&as_option).quiet());
+    }
+    home.ccpar(&["help", "lsot"]).ended(2, "'lost'");
+}
+
+#[test]
 fn fish_completes_what_is_typed() {
     if !there_is("fish") {
         return;
@@ -194,7 +204,7 @@ fn fish_completes_what_is_typed() {
 
 #[test]
 fn zsh_completes_what_is_typed() {
-    if !there_is("zsh") {
+    if !there_is("zsh") || !there_is("timeout") {
         return;
     }
     let home = Home::new();

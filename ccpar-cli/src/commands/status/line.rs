@@ -15,6 +15,10 @@ use crate::{output, when};
 /// nobody asked for its exit code.
 const HOLDS: u64 = 60_000;
 
+/// For how long nobody looks whether a session has given a sign of life, which changes
+/// no stamp and may bring back a claim whose term was over.
+const UNSEEN: u64 = 5_000;
+
 /// The last line, in `<root>/line.json`: a cache. Who loses it looks again.
 #[derive(Serialize, Deserialize)]
 struct Last {
@@ -34,11 +38,18 @@ fn stamp(path: &Path) -> u64 {
     since.and_then(|since| u64::try_from(since.as_nanos()).ok()).unwrap_or(0)
 }
 
+/// When something in a folder was last changed, in nanoseconds since 1970.
+fn newest_in(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| stamp(&entry.path())).max().unwrap_or(0)
+}
+
 /// The line, and how to end. Of files it tells what the last look found.
 pub(super) fn line(harness: &Harness) -> Result<(String, Exit), Failure> {
     let root = harness.root().as_std_path();
     let client = layout::client_sessions(|name| env::var_os(name)).unwrap_or_default();
     // Taken first: what changes from here on is for the next line.
+    let heartbeats = root.join("sessions");
     let own = ["sessions", "registry.0.json", "registry.1.json", "looked.jsonl"];
     let paths = own.map(|name| root.join(name)).into_iter().chain([client]);
     let stamps: Vec<u64> = paths.map(|path| stamp(&path)).collect();
@@ -48,6 +59,7 @@ pub(super) fn line(harness: &Harness) -> Result<(String, Exit), Failure> {
     let holds = |last: &Last| {
         last.stamps == stamps
             && (last.time..last.until).contains(&now)
+            && (now - last.time < UNSEEN || newest_in(&heartbeats) / 1_000_000 < last.time)
             && last.processes.iter().all(|pid| registry::process_exists(*pid))
     };
     if let Some(last) = last.filter(holds) {

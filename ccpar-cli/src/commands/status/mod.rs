@@ -34,8 +34,8 @@ last look, and names lost lines, conflict copies, emptied, unparsable and remove
 files, and links in their place, each with the way back. What is in order is counted.
 
 --line prints what fits into a prompt, or Claude Code's status line. Of files it
-tells what the last look found. That a session ended it tells at once; that another
-process has got its pid, or that nobody asked for its exit code, a minute late.
+tells what the last look found. It may be five seconds behind where sessions only gave
+a sign of life, and a minute where one ended whose process cannot be asked about.
 
 Exit: 0 all is well; 1 something needs somebody; 2 trouble
 
