@@ -107,7 +107,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     });
     entries.retain(|entry| arguments.wants(&entry.record, session.as_deref()));
     if alone.is_none() {
-        entries.sort_by_key(|entry| std::cmp::Reverse(entry.record.time));
+        entries.sort_unstable_by_key(|entry| {
+            let Record { time, n, .. } = entry.record;
+            std::cmp::Reverse((time, n))
+        });
     }
     entries.truncate(arguments.most.unwrap_or(usize::MAX));
     let paint = Paint::stdout_or_json(arguments.json);

@@ -154,7 +154,9 @@ impl Namespace {
                 },
             }
         }
-        todo.sort_by_key(|todo| todo.from.is_some());
+        let (written, mut todo): (Vec<_>, Vec<_>) =
+            todo.into_iter().partition(|todo| todo.from.is_some());
+        todo.extend(written);
         passed.left_out = listing.left_out;
         Ok((todo, passed))
     }
