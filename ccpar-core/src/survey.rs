@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::harness::{self, Author, Harness};
 use crate::history::{self, Check, Damage, Finding, History, Record, Version};
 use crate::lock::{Lock, Mode, Request};
-use crate::shared_file::Settled;
+use crate::shared_file::{Loss, Settled};
 use crate::sys::{self, Stamp};
 
 /// A file that was changed so short a time before it was looked at, in
@@ -67,6 +67,9 @@ pub struct Findings {
     /// How many lines those are.
     #[serde(skip_serializing_if = "is_default")]
     pub lost_lines: usize,
+    /// How many of them their writer may have dropped on purpose.
+    #[serde(skip_serializing_if = "is_default")]
+    pub lost_perhaps: usize,
     /// What is wrong with its text.
     #[serde(skip_serializing_if = "is_default")]
     pub damage: Option<Damage>,
@@ -373,9 +376,12 @@ impl Harness {
         let records = history.records()?;
         let losses = file.losses()?;
         let head = records.effective().next_back();
+        let lines = |loss: &&Loss| loss.lines.len();
+        let perhaps = losses.iter().filter(|loss| loss.record.maybe);
         Ok(Findings {
             losses: losses.len(),
-            lost_lines: losses.iter().map(|loss| loss.lines.len()).sum(),
+            lost_lines: losses.iter().map(|loss| lines(&loss)).sum(),
+            lost_perhaps: perhaps.map(|loss| lines(&loss)).sum(),
             damage: head.and_then(|head| head.damage),
             gone: head.filter(|head| head.version.is_absent()).cloned().map(Box::new),
             conflicts: file.conflict_copies()?,

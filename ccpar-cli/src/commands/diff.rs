@@ -1,6 +1,7 @@
 //! `ccpar diff`
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use ccpar_core::{SharedFile, Version};
 use clap::Args;
@@ -49,14 +50,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let file = harness.file(&path);
     // A version that is named is what it is, and so is what stands there now.
     let trouble = !context::settle(&file) && from.is_none();
-    let to = arguments.to.as_deref().map(|to| file.find(to.trim_start_matches('@'))).transpose()?;
+    // `@2`, and with the file again.
+    let to_name = arguments.to.as_deref().map(|to| match to.rsplit_once('@') {
+        Some((before, name)) if before.is_empty() || Path::new(before) == path => name,
+        _ => to,
+    });
+    let to = to_name.map(|to| file.find(to)).transpose()?;
     let (from, from_name) = match from {
         Some(name) => (file.find(&name)?, name),
         None => newest_change(&file, to)?,
     };
     let (new, to, to_name) = if let Some(to) = to {
-        let name = arguments.to.as_deref().unwrap_or_default().trim_start_matches('@');
-        (file.version(to)?, to, name.to_owned())
+        (file.version(to)?, to, to_name.unwrap_or_default().to_owned())
     } else {
         let now = file.look_only()?;
         let version = now.version();

@@ -92,18 +92,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     }
     let Listing { text, problems } = list(&harness, arguments)?;
     output::text(&text)?;
-    if text.is_empty() && problems.is_empty() && !arguments.json {
-        output::say(match &arguments.claims {
-            Some(Some(path)) => format!("`{}` is not claimed", output::path(path)),
-            Some(None) => "nothing is claimed".to_owned(),
-            None => "no session is at work".to_owned(),
-        });
+    if text.is_empty() && problems.is_empty() {
+        say_none(arguments);
     }
     let end = if problems.is_empty() { Exit::Done } else { Exit::Trouble };
     for problem in problems {
         Failure::from(problem).report();
     }
     Ok(end)
+}
+
+/// Says to people that there are none.
+fn say_none(arguments: &Arguments) {
+    if !arguments.json {
+        output::say(match &arguments.claims {
+            Some(Some(path)) => format!("`{}` is not claimed", output::path(path)),
+            Some(None) => "nothing is claimed".to_owned(),
+            None => "no session is at work".to_owned(),
+        });
+    }
 }
 
 fn list(harness: &Harness, arguments: &Arguments) -> Result<Listing, Failure> {
@@ -248,6 +255,9 @@ fn watch(harness: &Harness, arguments: &Arguments) -> Result<Exit, Failure> {
                 output::data(b"\n")?;
             }
             output::text(&text)?;
+            if text.is_empty() {
+                say_none(arguments);
+            }
             shown = Some(text);
         }
         changes.wait(AGAIN)?;

@@ -64,7 +64,10 @@ fn diff_says_what_changed_and_patch_can_read_it() {
     }
     let last = home.ccpar(&["diff", "n.md"]).quiet();
     assert!(last.ends_with("\n 3\n+4\n\\ No newline at end of file\n"), "{last}");
-    assert!(home.ccpar(&["diff", "n.md@1", "@2"]).quiet().ends_with("-2\n+X\n 3\n"));
+    for second in ["@2", "2", "n.md@2"] {
+        assert!(home.ccpar(&["diff", "n.md@1", second]).quiet().ends_with("-2\n+X\n 3\n"));
+    }
+    home.ccpar(&["diff", "n.md@1", "other.md@2"]).ended(2, "no version `other.md@2`");
     assert_eq!(home.ccpar(&["diff", "n.md@3"]).quiet(), "");
     home.sh("ccpar show n.md@1 > old; ccpar diff n.md@1 > d; patch -s old < d; cmp old n.md")
         .quiet();
@@ -166,7 +169,7 @@ fn status_names_what_needs_somebody_and_nothing_else() {
     home.write("base.md", "k: 0\n");
     home.pipe(&["locked-write", "fine.md", "--base", "base.md"], "k: 2\n").ended(1, "conflict");
     for again in [false, true] {
-        let ran = home.ccpar(&["status"]).ended(1, "5 known files, 5 to look at");
+        let ran = home.ccpar(&["status"]).ended(1, "5 known files, 4 to look at, 1 to know of");
         for said in [
             "1 line overwritten by somebody who had not seen",
             "no longer parses as JSON",
@@ -263,14 +266,14 @@ fn a_file_that_a_link_took_the_place_of_is_not_forgotten() {
         }
     }
     home.sh("rm gone.md").quiet();
-    home.ccpar(&["status"]).ended(0, "1 to look at");
+    home.ccpar(&["status"]).ended(0, "1 to know of");
     // Only what has not changed for a while is told by its stamp.
     std::thread::sleep(std::time::Duration::from_millis(2100));
-    home.ccpar(&["status"]).ended(0, "1 to look at");
+    home.ccpar(&["status"]).ended(0, "1 to know of");
     home.sh("rm a.md; ln -s b.md a.md; ln -s b.md gone.md").quiet();
     home.sh("mv memory moved && ln -s moved memory").quiet();
     for _ in 0..2 {
-        let ran = home.ccpar(&["status"]).ended(0, "4 known files, 3 to look at");
+        let ran = home.ccpar(&["status"]).ended(0, "4 known files, 3 to know of");
         for said in [
             "a.md\n        is a link now, to `b.md`\n            mv ",
             "gone.md\n        is a link now, to `b.md`\n",

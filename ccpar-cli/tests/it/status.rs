@@ -79,6 +79,16 @@ fn what_needs_somebody_ends_with_one_until_it_is_seen_to() {
     assert!(cfg!(not(unix)) || way == Some(r"ccpar lost ~/'my notes/it'\''s.md'"), "{way:?}");
     let line = home.ccpar(&["status", "--line"]);
     assert_eq!((line.code, &*line.stdout), (1, "ccpar: 0 sessions, 1 to look at\n"));
+    assert!(ran.stdout.contains("        1 line overwritten by somebody"), "{ran:?}");
+    assert!(ran.stdout.contains(", 1 line overwritten unseen\n"), "{ran:?}");
+    // What may have been meant is not told for sure.
+    let log = ".claude/ccpar/history/*/log.jsonl";
+    let say = |from: &str, to: &str| home.sh(&format!("sed -i 's/{from}/{to}/' {log}")).quiet();
+    say(r#""lost":1,"#, r#""lost":1,"maybe":true,"#);
+    let ran = home.ccpar(&["status"]).ended(1, "1 known file, 1 to look at");
+    assert!(ran.stdout.contains("        perhaps 1 line overwritten by somebody"), "{ran:?}");
+    assert!(ran.stdout.contains(", perhaps 1 line overwritten unseen\n"), "{ran:?}");
+    say(r#""maybe":true,"#, "");
     home.ccpar(&["restore", "--lost", name]).ended(0, "");
     assert!(home.text(name).contains("from one"));
     let line = home.ccpar(&["status", "--line"]);

@@ -48,7 +48,12 @@ pub(super) fn notes(state: &State, now: u64) -> Vec<(String, Option<String>)> {
     if found.losses > 0 {
         let lines = output::count(found.lost_lines, "line");
         let them = if found.lost_lines == 1 { "it" } else { "them" };
-        let note = format!("{lines} overwritten by somebody who had not seen {them}");
+        let (all, some) = match found.lost_perhaps {
+            0 => ("", String::new()),
+            n if n == found.lost_lines => ("perhaps ", String::new()),
+            n => ("", format!(", {n} of them perhaps")),
+        };
+        let note = format!("{all}{lines}{some} overwritten by somebody who had not seen {them}");
         notes.push((note, Some(format!("ccpar lost {word}"))));
     }
     for copy in &found.conflicts {

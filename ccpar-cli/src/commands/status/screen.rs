@@ -127,6 +127,9 @@ impl Screen {
         let mut part = |n: usize, text: String| parts.extend((n > 0).then_some(text));
         part(today.merged, format!("{} merged", today.merged));
         part(today.lost, format!("{} overwritten unseen", output::count(today.lost, "line")));
+        let perhaps = output::count(today.lost_perhaps, "line");
+        let more = if today.lost > 0 { " more" } else { "" };
+        part(today.lost_perhaps, format!("perhaps {perhaps}{more} overwritten unseen"));
         let losses = if today.healed == 1 { "loss" } else { "losses" };
         part(today.healed, format!("{} {losses} closed", today.healed));
         self.head("today", &parts.join(", "));
@@ -135,11 +138,17 @@ impl Screen {
     fn files(&mut self, view: &View) {
         let spoken_of: Vec<_> = view.files.iter().filter(|file| !file.notes.is_empty()).collect();
         let in_order = view.known - spoken_of.len();
-        let words = match (view.known, spoken_of.len()) {
-            (0, _) => "none known".to_owned(),
-            (_, 0) => format!("{in_order} in order"),
-            (_, n) => format!("{n} to look at, {in_order} in order"),
-        };
+        let open = spoken_of.iter().filter(|file| file.is_open()).count();
+        let to_know_of = spoken_of.len() - open;
+        let mut words = Vec::new();
+        words.extend((open > 0).then(|| format!("{open} to look at")));
+        words.extend((to_know_of > 0).then(|| format!("{to_know_of} to know of")));
+        words.push(if view.known == 0 {
+            "none known".to_owned()
+        } else {
+            format!("{in_order} in order")
+        });
+        let words = words.join(", ");
         self.head("files", &words);
         for file in spoken_of.iter().take(MOST) {
             let name = self.paint.text(paint::NAME, output::short_path(&file.target));

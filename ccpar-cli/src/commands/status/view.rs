@@ -64,6 +64,8 @@ pub(super) struct Today {
     pub(super) merged: usize,
     /// Lines that were swallowed.
     pub(super) lost: usize,
+    /// Lines that were perhaps.
+    pub(super) lost_perhaps: usize,
     /// Losses that were made good.
     pub(super) healed: usize,
 }
@@ -139,11 +141,13 @@ impl View {
     /// The last word.
     pub(super) fn summary(&self) -> String {
         let known = output::count(self.known, "known file");
-        let spoken_of = self.files.iter().filter(|file| !file.notes.is_empty()).count();
-        match spoken_of + usize::from(self.hooks.state.is_wrong()) {
-            0 if self.known == 0 => "no files are known yet".to_owned(),
-            0 => format!("{known}, all in order"),
-            n => format!("{known}, {n} to look at"),
+        let to_know_of = self.files.iter().filter(|file| file.is_to_know_of()).count();
+        match (self.open(), to_know_of) {
+            (0, 0) if self.known == 0 => "no files are known yet".to_owned(),
+            (0, 0) => format!("{known}, all in order"),
+            (0, m) => format!("{known}, {m} to know of"),
+            (n, 0) => format!("{known}, {n} to look at"),
+            (n, m) => format!("{known}, {n} to look at, {m} to know of"),
         }
     }
 
@@ -182,7 +186,8 @@ impl Today {
         for record in records.iter().take_while(|record| record.time >= midnight) {
             self.written += usize::from(!matches!(record.how, How::Dismiss | How::Aborted));
             self.merged += usize::from(matches!(record.how, How::Merge | How::Conflict));
-            self.lost += record.lost.unwrap_or(0);
+            let lost = if record.maybe { &mut self.lost_perhaps } else { &mut self.lost };
+            *lost += record.lost.unwrap_or(0);
             self.healed += record.closes.len();
         }
     }
@@ -201,8 +206,13 @@ impl File {
         }
     }
 
-    fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.problem.is_some() || self.found.is_open()
+    }
+
+    /// Whether there is something to say that needs nobody.
+    fn is_to_know_of(&self) -> bool {
+        !self.notes.is_empty() && !self.is_open()
     }
 }
 
