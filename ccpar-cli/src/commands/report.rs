@@ -143,7 +143,7 @@ pub(crate) fn commit(path: &Path, commit: &Commit, json: bool) -> Exit {
             output::path(copy),
         ));
         output::hint(format!(
-            "settle it with: diff {} {}   then write the result and remove the copy",
+            "settle it with: diff {} {}   then read it anew, write the result, and remove the copy",
             output::file_word(path),
             output::file_word(copy)
         ));

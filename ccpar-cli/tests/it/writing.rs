@@ -169,3 +169,23 @@ fn bad_words_are_named() {
     home.pipe(&["locked-write", "new/../n.md"], "x").ended(2, "that does not exist");
     assert!(home.names().is_empty());
 }
+
+#[test]
+fn a_conflict_is_settled_as_its_hint_says() {
+    let home = Home::new();
+    home.write("n.md", "a\nb\nc\n");
+    let read = |session: &str| home.ccpar(&["locked-read", "--session", session, "n.md"]).quiet();
+    let write = |session: &str, text: &str| {
+        home.pipe(&["locked-write", "--session", session, "n.md"], text)
+    };
+    for session in ["one", "two"] {
+        read(session);
+    }
+    write("one", "a\nONE\nc\n").ended(0, "");
+    write("two", "a\nTWO\nc\n").ended(1, "then read it anew, write the result");
+    assert_eq!(read("two"), "a\nONE\nc\n");
+    write("two", "a\nONE TWO\nc\n").quiet();
+    assert_eq!(home.text("n.md"), "a\nONE TWO\nc\n");
+    home.sh("rm n.md.conflict-*").quiet();
+    home.ccpar(&["status"]).ended(0, "all in order");
+}
