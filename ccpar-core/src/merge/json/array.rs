@@ -129,38 +129,68 @@ pub(super) fn by_number(
     if is_sure { merge(lists, ours_first) } else { None }
 }
 
-/// Merges lists in which numbers repeat, by place.
-pub(super) fn by_place(lists: Lists<'_>, ours_first: bool) -> Option<Vec<Source>> {
-    let [_, ours, theirs] = lists;
-    let numbers = |lists: Lists<'_>, first| {
-        let [_, ours, theirs] = lists;
-        let order = in_place(lists, first)?;
-        Some(order.into_iter().map(|source| source.of(ours, theirs)).collect())
+/// Merges arrays whose elements are known by nothing but their place.
+pub(super) fn by_place(
+    arrays: [&[&Value]; 3],
+    lists: Lists<'_>,
+    ours_first: bool,
+    meanings: &mut Meanings,
+) -> Option<Vec<Source>> {
+    let are_placed = has_only_places(arrays[0], meanings);
+    let values: HashMap<u32, &Value, RandomState> =
+        arrays.into_iter().flatten().map(|value| (value.id, *value)).collect();
+    // What stands twice in one side may stand once in the result, which is then
+    // known by more than its place when the merge is tried again.
+    let mut kind = |lists: Lists<'_>| {
+        if are_placed {
+            return Known::Place;
+        }
+        let again = lists.map(|ids| ids.iter().map(|id| values[id]).collect::<Vec<_>>());
+        known([&again[0], &again[1], &again[2]], false, meanings).0
     };
-    if !is_sure(lists, numbers) {
+    let merge = |lists: Lists<'_>, first| match kind(lists) {
+        Known::Place => in_place(lists, first).map(|order| numbers(&order, lists)),
+        Known::Value => by_number(Known::Value, lists, &|_| false, first),
+        Known::Set | Known::Key | Known::Field => None,
+    };
+    if !is_sure(lists, merge) {
         return None;
     }
     let order = in_place(lists, ours_first)?;
-    let is_theirs = order.iter().map(|source| source.of(ours, theirs)).eq(theirs.iter().copied());
-    Some(if is_theirs { (0..theirs.len()).map(Source::Theirs).collect() } else { order })
+    let is_theirs = numbers(&order, lists) == lists[2];
+    Some(if is_theirs { (0..order.len()).map(Source::Theirs).collect() } else { order })
+}
+
+fn numbers(order: &[Source], [_, ours, theirs]: Lists<'_>) -> Vec<u32> {
+    order.iter().map(|source| source.of(ours, theirs)).collect()
+}
+
+/// Whether the elements of a base are known by nothing but their place whatever
+/// the sides hold.
+fn has_only_places(base: &[&Value], meanings: &mut Meanings) -> bool {
+    known([base; 3], false, meanings).0 == Known::Place
 }
 
 /// Whether elements may be merged in pairs, those at the same place with each other,
 /// into `merged`: no value stands at two places, as it would if elements had been put
 /// in, taken out or moved, and a merge that is tried again finds the same.
-pub(super) fn are_sure_pairs([base, ours, theirs]: Lists<'_>, merged: &[u32]) -> bool {
+pub(super) fn are_sure_pairs(
+    values: &[&Value],
+    [base, ours, theirs]: Lists<'_>,
+    merged: &[u32],
+    meanings: &mut Meanings,
+) -> bool {
     let mut places: Places = HashMap::default();
     let lists = [base, ours, theirs, merged].into_iter();
     let mut all = lists.flat_map(|ids| ids.iter().copied().enumerate());
-    all.all(|(place, id)| *places.entry(id).or_insert(place) == place) && {
-        let mut again = [[base, ours, merged], [base, merged, theirs]].into_iter();
-        again.all(|lists| {
-            by_place(lists, false).is_none_or(|order| {
-                let [_, ours, theirs] = lists;
-                order.iter().map(|source| source.of(ours, theirs)).eq(merged.iter().copied())
-            })
+    all.all(|(place, id)| *places.entry(id).or_insert(place) == place)
+        && has_only_places(values, meanings)
+        && [[base, ours, merged], [base, merged, theirs]].into_iter().all(|lists| {
+            let merge = |lists: Lists<'_>, first| {
+                in_place(lists, first).map(|order| numbers(&order, lists))
+            };
+            !is_sure(lists, merge) || merge(lists, false).is_none_or(|again| again == merged)
         })
-    }
 }
 
 /// Where values repeat or were moved it can be a guess what a side meant; a merge
@@ -168,7 +198,7 @@ pub(super) fn are_sure_pairs([base, ours, theirs]: Lists<'_>, merged: &[u32]) ->
 /// whichever side is called ours.
 fn is_sure(
     [base, ours, theirs]: Lists<'_>,
-    merge: impl Fn(Lists<'_>, bool) -> Option<Vec<u32>>,
+    mut merge: impl FnMut(Lists<'_>, bool) -> Option<Vec<u32>>,
 ) -> bool {
     [(ours, theirs), (theirs, ours)].into_iter().all(|(ours, theirs)| {
         [false, true].into_iter().all(|first| {

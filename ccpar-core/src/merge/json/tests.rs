@@ -423,3 +423,20 @@ fn each_change_says_where_it_stands_and_what_became_of_it() {
         ]
     );
 }
+
+#[test]
+fn of_a_value_that_one_side_doubles_and_the_other_replaces_nobody_knows_which_was_meant() {
+    // The result would have it once: tried again, it would seem to be moved by one
+    // side and deleted by the other.
+    for (base, ours, theirs) in [
+        ("[1, null, true]", "[1, null, true, 1]", "[1.5, null, true]"),
+        ("[1, null, true]", "[1, null, true, 1]", "[null, true]"),
+    ] {
+        assert_eq!(conflicts(base, ours, theirs), [""], "{base} {ours} {theirs}");
+        assert_eq!(conflicts(base, theirs, ours), [""], "{base} {theirs} {ours}");
+    }
+    assert_eq!(
+        clean("[1, null, true]", "[1, null, true, 1]", "[1, null, true, 2]"),
+        "[1, null, true, 2, 1]"
+    );
+}

@@ -163,7 +163,7 @@ impl<'t, 'm> Walk<'t, 'm> {
         let values = [&values[0][..], &values[1], &values[2]];
         let (known, ids) = array::known(values, is_set, self.meanings);
         let parts = match known {
-            Known::Place => self.places(items, &ids, spans),
+            Known::Place => self.places(items, values, &ids, spans),
             _ => self.parts(items, &ids, known),
         };
         if parts.is_some() {
@@ -176,7 +176,8 @@ impl<'t, 'm> Walk<'t, 'm> {
             && items.iter().all(|items| items.len() == count);
         let pairs = are_pairs.then(|| self.pairs(items))?;
         let merged: Vec<u32> = pairs.iter().map(|part| self.meaning(part)).collect();
-        array::are_sure_pairs([&ids[0], &ids[1], &ids[2]], &merged).then_some(pairs)
+        let lists = [&ids[0][..], &ids[1], &ids[2]];
+        array::are_sure_pairs(values[0], lists, &merged, self.meanings).then_some(pairs)
     }
 
     /// Elements merged with those at the same place.
@@ -235,10 +236,12 @@ impl<'t, 'm> Walk<'t, 'm> {
     fn places(
         &mut self,
         items: [&'t [Item]; 3],
+        values: [&[&Value]; 3],
         ids: &[Vec<u32>; 3],
         spans: &Spans,
     ) -> Option<Vec<Part<'t>>> {
-        let order = array::by_place([&ids[0], &ids[1], &ids[2]], self.ours_first)?;
+        let lists = [&ids[0][..], &ids[1], &ids[2]];
+        let order = array::by_place(values, lists, self.ours_first, self.meanings)?;
         self.note(
             spans,
             match [ids[1] == ids[0], ids[2] == ids[0], ids[1] == ids[2]] {
