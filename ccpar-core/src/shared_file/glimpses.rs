@@ -163,6 +163,23 @@ impl Glimpses {
         }
     }
 
+    /// Takes out what was seen in a file that a commit of this time, in milliseconds
+    /// since 1970, replaced: it stood there before.
+    pub(super) fn seen_in(&self, real: &Path, file: &OnDisk, time: u64) -> Vec<Glimpse> {
+        let mut queues = self.queues();
+        let Queues { followed, bytes } = &mut *queues;
+        let Some(Followed { queue, .. }) = followed.get_mut(real) else {
+            return Vec::new();
+        };
+        let file = file.file_id();
+        let mut seen: Vec<_> = queue.extract_if(.., |glimpse| glimpse.file == file).collect();
+        for Glimpse { text, time: at, .. } in &mut seen {
+            *bytes -= text.len() + EACH;
+            *at = (*at).min(time.saturating_sub(1));
+        }
+        seen
+    }
+
     /// Reads the target, and takes out what stood there before.
     pub(super) fn read(&self, real: &Path) -> Result<(Option<OnDisk>, Vec<Glimpse>)> {
         let mut queues = self.queues();
@@ -260,11 +277,17 @@ impl Passed<'_> {
         let replaced = (Version::of(&self.glimpse.text), self.glimpse.text.clone());
         let base = (self.base, get(self.base));
         let rules = Rules::of(&held.real);
-        let mut loss = stale::infer(rules, &replaced, [base.clone()], &text);
-        if newest.how != How::Outside {
+        let loss = if newest.how == How::Outside {
+            // Made from any of those, as of one that was written down in its turn.
+            let mut records = held.history.recent(VERSIONS)?;
+            records.retain(|record| record.n != newest.n);
+            let others = stale::candidates(&held.history, &records, &[base.0, replaced.0]);
+            stale::infer(rules, &replaced, others.chain([base]), &text)
+        } else {
             // However near to it the text is: it was made from what was read before.
-            loss = loss.or_else(|| stale::made_without(rules, &replaced, &base, &text));
-        }
+            let loss = stale::infer(rules, &replaced, [base.clone()], &text);
+            loss.or_else(|| stale::made_without(rules, &replaced, &base, &text))
+        };
         let record = Record {
             time: held.log.head().map_or(newest.time, |head| head.time),
             parents: vec![replaced.0],

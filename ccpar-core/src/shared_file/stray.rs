@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use super::back::Swallowed;
 use super::held::{Held, Made};
 use super::passed_on::merged;
-use super::{Commit, SharedFile, stale};
+use super::{Commit, SharedFile, glimpses, half_done, stale};
 use crate::atomic::{self, OnDisk};
 use crate::error::Result;
 use crate::harness;
@@ -35,6 +35,14 @@ impl SharedFile<'_> {
         let Some(stray) = old.written_since() else {
             return Ok(None);
         };
+        // It stood there before, and others may have gone on from it.
+        let time = held.log.head().map_or_else(harness::now, |head| head.time);
+        // Its base may be a text that was seen there in passing.
+        if let Some(glimpses) = self.harness.glimpses() {
+            let mut seen = glimpses.seen_in(&held.real, old, time);
+            seen.retain(|glimpse| glimpse.text != stray);
+            glimpses::take_in(held, &seen, None)?;
+        }
         held.found = atomic::read(&held.real)?;
         held.now = Version::of(held.content());
         let rules = Rules::of(&held.real);
@@ -42,7 +50,10 @@ impl SharedFile<'_> {
         let (version, put) = (Version::of(&stray), Version::of(text));
         held.keep(version, &stray)?;
         let candidates = stale::candidates(&held.history, &records, &[put]);
-        let loss = stale::infer(rules, &(put, text.to_vec()), candidates, &stray);
+        let replaced = (put, text.to_vec());
+        let loss = stale::infer(rules, &replaced, candidates, &stray);
+        let look = half_done::Look { history: &held.history, rules, records: &records, time };
+        let loss = look.settle(loss, &replaced, &stray)?;
         // Told before it is merged: if that fails, it is known all the same.
         let record = Record {
             parents: vec![put],
@@ -50,7 +61,7 @@ impl SharedFile<'_> {
             base: loss.as_ref().map(|loss| loss.base),
             lost: loss.as_ref().map(|loss| loss.lines.len()),
             maybe: loss.as_ref().is_some_and(|loss| loss.maybe),
-            ..Record::outside(version, harness::now())
+            ..Record::outside(version, time)
         };
         held.log.append(record)?;
         if held.content() != text {

@@ -132,6 +132,54 @@ fn the_log_may_have_gone_on_past_it() {
 }
 
 #[test]
+fn what_the_log_has_already_may_be_made_from_what_was_seen_in_passing() {
+    let world = World::new();
+    let (harness, glimpses, real) = watching(&world);
+    let file = harness.file(&real);
+    let base = format!("{START}one line\n");
+    pass(&glimpses, &real, &base);
+    pass(&glimpses, &real, &format!("{base}two lines\n"));
+    let_time_pass();
+    // Recorded by somebody who saw neither.
+    let stale = format!("{base}by who had seen one\n");
+    outside(&real, &stale);
+    look(&world.session(None).file(&real));
+    look(&file);
+    assert_eq!(lost(&file), [("two lines".to_owned(), false)]);
+    let newest = records(&file).pop().unwrap();
+    assert_eq!(
+        (newest.version, newest.base),
+        (Version::of(stale.as_bytes()), Some(Version::of(base.as_bytes())))
+    );
+    assert_eq!(file.heal().unwrap().0, 1);
+    assert_eq!(world.text("notes.md"), format!("{stale}two lines\n"));
+}
+
+#[test]
+fn what_is_written_while_a_commit_is_under_way_may_be_made_from_what_was_seen_in_passing() {
+    let world = World::new();
+    let (harness, glimpses, real) = watching(&world);
+    let file = harness.file(&real);
+    let base = format!("{START}one line\n");
+    let stale = format!("{base}by who had seen one\n");
+    let _ = file
+        .update(|_| {
+            pass(&glimpses, &real, &base);
+            pass(&glimpses, &real, &format!("{base}two lines\n"));
+            outside(&real, &stale);
+            Ok::<_, ccpar_core::Error>(format!("{START}of ccpar\n").into_bytes())
+        })
+        .unwrap();
+    let _ = file.heal().unwrap();
+    let text = world.text("notes.md");
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["a", "b", "by who had seen one", "c", "of ccpar", "one line", "two lines"]);
+    let told = records(&file).into_iter().find(|one| one.version == Version::of(stale.as_bytes()));
+    assert_eq!(told.and_then(|told| told.base), Some(Version::of(base.as_bytes())));
+}
+
+#[test]
 fn what_is_not_followed_or_has_no_room_is_looked_at_as_it_stands() {
     let world = World::new();
     let (harness, glimpses, real) = watching(&world);
