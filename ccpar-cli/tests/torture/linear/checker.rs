@@ -29,10 +29,14 @@ pub(crate) fn is_linear(ops: &[Op], start: State) -> bool {
         next.sort_by_key(|n| std::cmp::Reverse(ops[*n].done.map_or(u64::MAX, |(done, _)| done)));
         for n in next {
             let last = happened.last().map_or(n, |last| last.max(n));
-            if let Some(state) = state.after(&ops[n], ops[last].begun) {
-                let happened = happened.with(n);
-                if tried.insert((happened, state)) {
-                    stack.push((happened, state));
+            // The record of a conflict may be another's, of the same text: then all merged.
+            let merged = ops[n].left.map(|_| Op { left: None, ..ops[n] });
+            for op in merged.iter().chain([&ops[n]]) {
+                if let Some(state) = state.after(op, ops[last].begun) {
+                    let happened = happened.with(n);
+                    if tried.insert((happened, state)) {
+                        stack.push((happened, state));
+                    }
                 }
             }
         }

@@ -236,8 +236,10 @@ fn ends_well(history: &History, ops: &mut Vec<Op>) -> Result<(), String> {
     {
         return Err(format!("nobody wrote by other means, and the log says so: {outside:?}"));
     }
+    let mut conflicts: Vec<&Record> = records.records.iter().collect();
+    conflicts.retain(|record| record.how == How::Conflict);
     for op in ops.iter_mut().filter(|op| op.done.is_none()) {
-        op.left = left_by(op, &file, &records.records)?;
+        op.left = left_by(op, &file, &mut conflicts)?;
     }
     let acknowledged = history.acknowledged.lock().expect("nobody panics with it");
     for version in acknowledged.iter() {
@@ -248,19 +250,24 @@ fn ends_well(history: &History, ops: &mut Vec<Op>) -> Result<(), String> {
 }
 
 /// What a commit that was killed came to, if it had conflicts: nobody was told, but
-/// its record is there.
-fn left_by(op: &Op, file: &SharedFile<'_>, records: &[Record]) -> Result<Option<Lines>, String> {
+/// its record is there, and is taken out of them.
+fn left_by(
+    op: &Op,
+    file: &SharedFile<'_>,
+    conflicts: &mut Vec<&Record>,
+) -> Result<Option<Lines>, String> {
     let model::Act::Write(model::Write { change: model::Change::Commit { ours, .. }, .. }) = op.act
     else {
         return Ok(None);
     };
     let holder = format!("s{}", op.holder);
     let lines = |version| text::lines(&file.version(version).map_err(said)?);
-    for record in records.iter().filter(|record| record.how == How::Conflict) {
+    for (n, record) in conflicts.iter().enumerate() {
         if record.session.as_ref() == Some(&holder)
             && let Some(own) = record.parents.last()
             && lines(*own)? == ours
         {
+            let record = conflicts.remove(n);
             return lines(record.version).map(Some);
         }
     }
