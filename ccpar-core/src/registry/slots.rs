@@ -49,27 +49,41 @@ pub(super) enum Found {
     },
 }
 
+/// What stands in one of the files, if that is there: a change if it is whole.
+type Slot = Option<Option<(u64, Vec<u8>)>>;
+
 /// Reads the record.
 pub(super) fn read(paths: &[Utf8PathBuf; 2]) -> Result<Found> {
+    read_by(|n| {
+        let path = &paths[n];
+        let file = match sys::open_no_follow(path.as_std_path()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            done => done.context("read", path)?,
+        };
+        let change = change(path.as_std_path(), &file)?;
+        Ok(Some(change.filter(|(sequence, _)| sequence % 2 == n as u64)))
+    })
+}
+
+fn read_by(slot: impl Fn(usize) -> Result<Slot>) -> Result<Found> {
     for _ in 0..LOOKS {
-        let mut whole = Vec::new();
-        let mut is_there = false;
-        for (n, path) in (0..).zip(paths) {
-            let file = match sys::open_no_follow(path.as_std_path()) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                done => done.context("read", path)?,
-            };
-            is_there = true;
-            let change = change(path.as_std_path(), &file)?;
-            whole.extend(change.filter(|(sequence, _)| sequence % 2 == n));
+        let (first, second) = (slot(0)?, slot(1)?);
+        if first.is_none() && second.is_none() {
+            return Ok(Found::Nothing);
         }
+        let mut whole = match (first.flatten(), second.flatten()) {
+            // While that was read the first may have been written anew, and the second is
+            // being: only what still stands there was the last.
+            (Some(change), None) => match slot(0)?.flatten() {
+                Some(again) if again.0 == change.0 => vec![change],
+                _ => Vec::new(),
+            },
+            (first, second) => first.into_iter().chain(second).collect(),
+        };
         whole.sort_unstable_by_key(|(sequence, _)| *sequence);
         if let Some((sequence, text)) = whole.pop() {
             let is_last = whole.pop().is_some_and(|(before, _)| before + 1 == sequence);
             return Ok(Found::Whole { text, sequence, is_last });
-        }
-        if !is_there {
-            return Ok(Found::Nothing);
         }
         std::thread::yield_now();
     }
@@ -178,6 +192,22 @@ mod tests {
         assert_eq!(whole(&paths), (11, b"x".to_vec(), false));
         std::fs::write(&paths[1], "{").unwrap();
         assert!(matches!(read(&paths).unwrap(), Found::Damaged));
+    }
+
+    #[test]
+    fn what_was_read_first_is_not_the_record_if_it_was_written_anew_meanwhile() {
+        let change = |n: u64| Some(Some((n, n.to_string().into_bytes())));
+        // 13 is being written; when the first was read, 12 was not yet.
+        let looks = std::cell::Cell::new(0);
+        let found = read_by(|n| {
+            looks.set(looks.get() + 1);
+            Ok(match (n, looks.get()) {
+                (0, 1) => change(10),
+                (0, _) => change(12),
+                _ => Some(None),
+            })
+        });
+        assert!(matches!(found, Ok(Found::Whole { sequence: 12, is_last: false, .. })));
     }
 
     #[test]
