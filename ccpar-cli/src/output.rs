@@ -106,6 +106,26 @@ pub(crate) fn text(bytes: &[u8]) -> io::Result<()> {
     stdout.flush()
 }
 
+/// Whether anybody can still read what is written, without writing: who waits for
+/// something to show ends when nobody can.
+///
+/// # Errors
+/// The reader of a pipe is gone. Where the system cannot be asked, the next write
+/// tells.
+pub(crate) fn check_reader() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let stdout = io::stdout();
+        let mut pipe = [PollFd::new(&stdout, PollFlags::empty())];
+        let asked = poll(&mut pipe, Some(&Timespec::default()));
+        if asked.is_ok() && pipe[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+    }
+    Ok(())
+}
+
 /// `1 line`, `3 lines`.
 pub(crate) fn count(n: usize, one: &str) -> String {
     format!("{n} {one}{}", if n == 1 { "" } else { "s" })

@@ -9,6 +9,7 @@ use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use crate::exit::Failure;
+use crate::output;
 
 /// Changes that come together are shown together.
 const TOGETHER: Duration = Duration::from_millis(50);
@@ -66,7 +67,11 @@ impl Changes {
     }
 
     /// Waits until something changed, at most so long. Whether something did.
+    ///
+    /// # Errors
+    /// Nobody reads any more what is shown.
     pub(crate) fn wait(&self, most: Duration) -> Result<bool, Failure> {
+        output::check_reader()?;
         match self.told.recv_timeout(most) {
             Ok(()) => {
                 let end = Instant::now() + TOGETHER;

@@ -136,6 +136,22 @@ fn a_name_cannot_drive_the_terminal_and_a_closed_pipe_is_no_trouble() {
     home.sh("ccpar status --json | true; exit ${PIPESTATUS:-0}").ended(0, "");
 }
 
+#[test]
+fn who_watches_ends_when_nobody_reads_any_more() {
+    if !there_is("timeout") {
+        return;
+    }
+    let home = Home::new();
+    for verb in ["status", "sessions --json"] {
+        let agent = Agent::start();
+        home.ccpar(&["heartbeat", "--session", "s", "--pid", &agent.pid()]).quiet();
+        // Nothing changes: there is nothing that it could fail to write.
+        let line = format!("timeout 60 sh -c 'ccpar {verb} --watch; echo $? >ended' | head -n 1");
+        home.sh(&line);
+        assert_eq!(home.text("ended"), "0\n", "{verb}");
+    }
+}
+
 /// A terminal of this size on which a line of shell runs; what it shows.
 fn on_terminal(home: &Home, size: &str, line: &str) -> Option<String> {
     if !there_is("script") || !there_is("stty") {
