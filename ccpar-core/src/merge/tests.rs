@@ -142,3 +142,22 @@ fn the_laws_hold_in_a_tiny_world() {
         }
     }
 }
+
+#[test]
+fn a_section_that_was_moved_is_the_same_one_if_most_of_it_is() {
+    let section = |name: &str, lines: usize| {
+        let lines = (0..lines).map(|n| format!("{name} says the {n} thing\n\n"));
+        lines.fold(format!("# {name}\n\n"), |text, line| text + &line)
+    };
+    let (one, two) = (section("One", 9), section("Two", 14));
+    let mine = one.replace("One says the 4 thing", "quite another");
+    let mine = mine.replace("One says the 7 thing", "and something else");
+    let edited = |text: &str| text.replace("One says the 0 thing", "One says the first thing");
+    let [base, ours, theirs] = [(&one, &two), (&two, &mine), (&edited(&one), &two)]
+        .map(|(first, second)| format!("{first}{second}# End\n"));
+    let three = [base.as_bytes(), ours.as_bytes(), theirs.as_bytes()];
+    let merge = Merge::with_rules(Rules::Markdown, three[0], three[1], three[2]);
+    assert!(merge.is_clean());
+    let merged = String::from_utf8(merge.keep_theirs()).unwrap();
+    assert_eq!(merged, format!("{two}{}# End\n", edited(&mine)));
+}
