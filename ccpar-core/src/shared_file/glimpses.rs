@@ -164,15 +164,15 @@ impl Glimpses {
     }
 
     /// Takes out what was seen in a file that a commit of this time, in milliseconds
-    /// since 1970, replaced: it stood there before.
+    /// since 1970, replaced: it stood there before. Nothing where files have no identity.
     pub(super) fn seen_in(&self, real: &Path, file: &OnDisk, time: u64) -> Vec<Glimpse> {
         let mut queues = self.queues();
         let Queues { followed, bytes } = &mut *queues;
-        let Some(Followed { queue, .. }) = followed.get_mut(real) else {
+        let (Some(Followed { queue, .. }), Some(file)) = (followed.get_mut(real), file.file_id())
+        else {
             return Vec::new();
         };
-        let file = file.file_id();
-        let mut seen: Vec<_> = queue.extract_if(.., |glimpse| glimpse.file == file).collect();
+        let mut seen: Vec<_> = queue.extract_if(.., |glimpse| glimpse.file == Some(file)).collect();
         for Glimpse { text, time: at, .. } in &mut seen {
             *bytes -= text.len() + EACH;
             *at = (*at).min(time.saturating_sub(1));
