@@ -349,3 +349,31 @@ fn what_a_stale_text_swallowed_was_not_deleted_by_its_author() {
         assert!(text.contains(line), "{line:?}: {text}");
     }
 }
+
+#[test]
+fn a_lost_line_is_not_back_where_a_merge_came_at_once_in_place_of_the_text_that_has_it() {
+    let world = World::new();
+    let path = world.write("n.md", BASE);
+    let [ada, bob] = ["ada", "bob"].map(|name| world.session(Some(name)));
+    let (file, other) = (ada.file(&path), bob.file(&path));
+    look(&file);
+    let _ = other.append(b"- by bob\n").unwrap();
+    let seen = world.text("n.md");
+    // Put back as it was, by who may have meant that.
+    outside(&path, BASE);
+    look(&file);
+    let named = |file: &SharedFile<'_>| -> Vec<Vec<u8>> {
+        let losses = file.losses().unwrap();
+        losses.into_iter().flat_map(|loss| loss.lines).map(|line| line.text).collect()
+    };
+    assert_eq!(named(&file), [b"- by bob"]);
+    // A tool that had read what is gone writes, and its text gives way to the merge.
+    let mine = format!("{seen}- by ada\n");
+    outside(&path, &mine);
+    let base = Base::Text(seen.into_bytes());
+    let over = Stood::Text(BASE.as_bytes());
+    let told = file.adopt(&Wrote { text: mine.as_bytes(), over, base }).unwrap();
+    assert_eq!(told.outcome, Outcome::Merged);
+    assert_eq!(world.text("n.md"), format!("{BASE}- by ada\n"));
+    assert_eq!(named(&file), [b"- by bob"]);
+}
