@@ -5,6 +5,7 @@ use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use crate::claims::Agent;
 use crate::support::{CCPAR, Home, skip};
 
 /// Long enough for a machine that is busy with other tests.
@@ -129,6 +130,31 @@ fn with_heal_what_was_swallowed_is_merged_back_at_once_and_what_was_meant_is_not
     watch.says("no longer parses as JSON; put back what it was with: ccpar restore ");
     home.ccpar(&["restore", "s.json"]).ended(0, "was in order");
     assert_eq!(home.text("s.json"), "{\"a\": 1}\n");
+}
+
+#[test]
+fn who_has_claimed_one_file_keeps_no_other_from_being_healed() {
+    let home = Home::new();
+    let agent = Agent::start();
+    for name in ["a.md", "b.md"] {
+        home.write(name, "a\nb\nc\n");
+    }
+    home.ccpar(&["heartbeat", "--session", "s", "--pid", &agent.pid()]).quiet();
+    let token = home.ccpar(&["claim", "a.md", "--session", "s"]).quiet();
+    let watch = Watcher::new(&home, &["--heal", "a.md", "b.md"]);
+    for name in ["a.md", "b.md"] {
+        home.sh(&format!("echo L >> {name}")).quiet();
+        watch.says(&format!("{name}@2"));
+        home.sh(&format!("printf 'a\\nb\\nc\\nmine\\n' > {name}")).quiet();
+        watch.says("had not seen 1 line");
+    }
+    let line = watch.says("merged back");
+    assert!(line.contains("b.md"), "{line}");
+    assert_eq!(home.text("b.md"), "a\nb\nc\nmine\nL\n");
+    assert_eq!(home.text("a.md"), "a\nb\nc\nmine\n");
+    home.ccpar(&["release", "--claim", token.trim(), "--session", "s"]).quiet();
+    assert!(watch.says("merged back").contains("a.md"));
+    assert_eq!(home.text("a.md"), "a\nb\nc\nmine\nL\n");
 }
 
 #[test]

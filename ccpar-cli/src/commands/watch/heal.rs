@@ -41,12 +41,17 @@ pub(super) fn run(harness: &Harness, files: &Receiver<PathBuf>, tell: &Sender<Me
 
 fn heal(harness: &Harness, path: &Path) -> ccpar_core::Result<Healed> {
     let file = harness.file(path);
+    let claimed =
+        || Ok(Healed { path: path.to_owned(), losses: 0, copy: None, left: Left::UntilItIsFree });
+    // Not waited for: other files wait for their turn.
+    let registry = harness.registry();
+    let me = registry.holder();
+    if registry.claims(Some(path))?.iter().any(|(claim, _)| claim.holder != me) {
+        return claimed();
+    }
     let (losses, commit) = match file.heal() {
         Ok(healed) => healed,
-        Err(Error::Claimed { .. }) => {
-            let left = Left::UntilItIsFree;
-            return Ok(Healed { path: path.to_owned(), losses: 0, copy: None, left });
-        }
+        Err(Error::Claimed { .. }) => return claimed(),
         Err(error) => return Err(error),
     };
     // That it cannot be told takes nothing from what is done.

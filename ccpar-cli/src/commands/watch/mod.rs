@@ -45,9 +45,11 @@ const HEAL_LATEST: Duration = Duration::from_millis(500);
 /// waited for already, within these bounds.
 const BUSY: [Duration; 2] = [Duration::from_millis(2), AGAIN];
 
-/// When to look again at a history that is just being made, and at what could not
-/// be healed.
+/// When to look again at a history that is just being made.
 const AGAIN: Duration = Duration::from_millis(50);
+
+/// When to look again whether a file is still claimed that is to be healed.
+const CLAIMED: Duration = Duration::from_secs(1);
 
 /// Record what something other than ccpar writes, as it is written
 #[derive(Debug, Args)]
@@ -338,7 +340,7 @@ impl Watch<'_> {
                     self.unhealed.insert(path.clone());
                 }
             }
-            Left::UntilItIsFree => self.heal_in(AGAIN, path.clone()),
+            Left::UntilItIsFree => self.heal_in(CLAIMED, path.clone()),
         }
         if losses == 0 {
             return Ok(());
