@@ -282,10 +282,10 @@ impl Passed<'_> {
             let mut records = held.history.recent(VERSIONS)?;
             records.retain(|record| record.n != newest.n);
             let others = stale::candidates(&held.history, &records, &[base.0, replaced.0]);
-            stale::infer(rules, &replaced, others.chain([base]), &text)
+            stale::infer(rules, &replaced, &mut others.chain([base]), &text)
         } else {
             // However near to it the text is: it was made from what was read before.
-            let loss = stale::infer(rules, &replaced, [base.clone()], &text);
+            let loss = stale::infer(rules, &replaced, &mut [base.clone()].into_iter(), &text);
             loss.or_else(|| stale::made_without(rules, &replaced, &base, &text))
         };
         let record = Record {

@@ -249,8 +249,8 @@ fn describe(held: &Held, standing: &Standing<'_>, before: Version) -> Result<Rec
     let (loss, replaced) = if aside.is_empty() || !goes_on {
         (whole_loss, over)
     } else {
-        let candidates = stale::candidates(&held.history, &records, &[before]);
-        (stale::infer(rules, &(before, old.clone()), candidates, text), before)
+        let mut candidates = stale::candidates(&held.history, &records, &[before]);
+        (stale::infer(rules, &(before, old.clone()), &mut candidates, text), before)
     };
     let whole = if replaced == before { (before, old) } else { whole };
     let look = half_done::Look { history: &held.history, rules, records: &records, time };

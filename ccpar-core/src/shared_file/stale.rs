@@ -102,7 +102,7 @@ pub(super) type Candidate = (Version, Vec<u8>);
 pub(super) fn infer(
     rules: Rules,
     replaced: &Candidate,
-    candidates: impl IntoIterator<Item = Candidate>,
+    candidates: &mut dyn Iterator<Item = Candidate>,
     text: &[u8],
 ) -> Option<Swallowed> {
     // Whoever kept every line had seen every line.
@@ -250,7 +250,8 @@ pub(super) fn look(
     }
     let replaced = (head.version, head_text.to_vec());
     let records = history.recent(VERSIONS)?;
-    let loss = infer(rules, &replaced, candidates(history, &records, &[head.version]), text);
+    let mut candidates = candidates(history, &records, &[head.version]);
+    let loss = infer(rules, &replaced, &mut candidates, text);
     // Nor is another text altogether a stale one.
     Ok(loss.filter(|loss| !loss.base.is_absent()))
 }
@@ -264,8 +265,8 @@ mod tests {
     fn told(versions: &[&str], text: &str) -> Option<(Vec<String>, bool)> {
         let known = |text: &&str| (Version::of(text.as_bytes()), text.as_bytes().to_vec());
         let (replaced, before) = versions.split_last().expect("there is one");
-        let candidates = before.iter().rev().map(known);
-        let loss = infer(Rules::Lines, &known(replaced), candidates, text.as_bytes())?;
+        let mut candidates = before.iter().rev().map(known);
+        let loss = infer(Rules::Lines, &known(replaced), &mut candidates, text.as_bytes())?;
         let text = |line: &Vec<u8>| String::from_utf8_lossy(line).into_owned();
         Some((loss.lines.iter().map(text).collect(), !loss.maybe))
     }

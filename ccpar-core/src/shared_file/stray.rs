@@ -13,7 +13,8 @@ use std::collections::HashSet;
 use super::back::Swallowed;
 use super::held::{Held, Made};
 use super::passed_on::merged;
-use super::{Commit, SharedFile, glimpses, half_done, stale};
+use super::stale::{self, Candidate};
+use super::{Commit, SharedFile, glimpses, half_done};
 use crate::atomic::{self, OnDisk};
 use crate::error::Result;
 use crate::harness;
@@ -47,32 +48,17 @@ impl SharedFile<'_> {
         held.now = Version::of(held.content());
         let rules = Rules::of(&held.real);
         let records = held.history.recent(VERSIONS)?;
-        let (version, put) = (Version::of(&stray), Version::of(text));
-        held.keep(version, &stray)?;
-        let candidates = stale::candidates(&held.history, &records, &[put]);
-        let replaced = (put, text.to_vec());
-        let loss = stale::infer(rules, &replaced, candidates, &stray);
-        let look = half_done::Look { history: &held.history, rules, records: &records, time };
-        let loss = look.settle(loss, &replaced, &stray)?;
         // Told before it is merged: if that fails, it is known all the same.
-        let record = Record {
-            parents: vec![put],
-            lines: Some(merge::distance(text, &stray)),
-            base: loss.as_ref().map(|loss| loss.base),
-            lost: loss.as_ref().map(|loss| loss.lines.len()),
-            maybe: loss.as_ref().is_some_and(|loss| loss.maybe),
-            ..Record::outside(version, time)
-        };
-        held.log.append(record)?;
+        let put = (Version::of(text), text.to_vec());
+        let told = tell(held, rules, &records, &put, &stray, time)?;
         if held.content() != text {
             // Yet another has written. The next look finds that, and holds it
             // against this one, which stood in between.
             return Ok(None);
         }
-        let told = held.log.head().filter(|_| loss.is_some()).map(|head| head.n);
         if let Some(whole) = went_on(rules, &old.content, text, &stray) {
             let closes = told.into_iter().collect();
-            let made = Made { base: Some(put), ours: Some(&stray), closes, ..Made::default() };
+            let made = Made { base: Some(put.0), ours: Some(&stray), closes, ..Made::default() };
             return self.put(held, &whole, How::Merge, &made).map(Some);
         }
         let before = (Version::of(&old.content), old.content.clone());
@@ -98,6 +84,33 @@ impl SharedFile<'_> {
         let made = Made { base: Some(base), ours: Some(&stray), closes, ..Made::default() };
         self.put(held, &back.text, How::Merge, &made).map(Some)
     }
+}
+
+/// Writes down that a text stood in a file that had lost its name, at a time, and what
+/// it swallowed of what was `put` in its place: that loss by its number.
+fn tell(
+    held: &mut Held,
+    rules: Rules,
+    records: &[Record],
+    put: &Candidate,
+    stray: &[u8],
+    time: u64,
+) -> Result<Option<u64>> {
+    let version = Version::of(stray);
+    held.keep(version, stray)?;
+    let mut candidates = stale::candidates(&held.history, records, &[put.0]);
+    let loss = stale::infer(rules, put, &mut candidates, stray);
+    let look = half_done::Look { history: &held.history, rules, records, time };
+    let loss = look.settle(loss, put, stray)?;
+    held.log.append(Record {
+        parents: vec![put.0],
+        lines: Some(merge::distance(&put.1, stray)),
+        base: loss.as_ref().map(|loss| loss.base),
+        lost: loss.as_ref().map(|loss| loss.lines.len()),
+        maybe: loss.as_ref().is_some_and(|loss| loss.maybe),
+        ..Record::outside(version, time)
+    })?;
+    Ok(held.log.head().filter(|_| loss.is_some()).map(|head| head.n))
 }
 
 /// What comes of `put` and `stray` if all that `stray` did to what was replaced was to

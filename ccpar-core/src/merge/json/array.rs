@@ -125,7 +125,7 @@ pub(super) fn by_number(
     let merge = |lists: Lists<'_>, first| {
         (known != Known::Value || !contradict(lists)).then(|| in_order(known, lists, keeps, first))
     };
-    let is_sure = known != Known::Value || is_sure(lists, |lists, first| merge(lists, first));
+    let is_sure = known != Known::Value || is_sure(lists, &mut |lists, first| merge(lists, first));
     if is_sure { merge(lists, ours_first) } else { None }
 }
 
@@ -148,12 +148,12 @@ pub(super) fn by_place(
         let again = lists.map(|ids| ids.iter().map(|id| values[id]).collect::<Vec<_>>());
         known([&again[0], &again[1], &again[2]], false, meanings).0
     };
-    let merge = |lists: Lists<'_>, first| match kind(lists) {
+    let mut merge = |lists: Lists<'_>, first| match kind(lists) {
         Known::Place => in_place(lists, first).map(|order| numbers(&order, lists)),
         Known::Value => by_number(Known::Value, lists, &|_| false, first),
         Known::Set | Known::Key | Known::Field => None,
     };
-    if !is_sure(lists, merge) {
+    if !is_sure(lists, &mut merge) {
         return None;
     }
     let order = in_place(lists, ours_first)?;
@@ -186,10 +186,10 @@ pub(super) fn are_sure_pairs(
     all.all(|(place, id)| *places.entry(id).or_insert(place) == place)
         && has_only_places(values, meanings)
         && [[base, ours, merged], [base, merged, theirs]].into_iter().all(|lists| {
-            let merge = |lists: Lists<'_>, first| {
+            let mut merge = |lists: Lists<'_>, first| {
                 in_place(lists, first).map(|order| numbers(&order, lists))
             };
-            !is_sure(lists, merge) || merge(lists, false).is_none_or(|again| again == merged)
+            !is_sure(lists, &mut merge) || merge(lists, false).is_none_or(|again| again == merged)
         })
 }
 
@@ -198,7 +198,7 @@ pub(super) fn are_sure_pairs(
 /// whichever side is called ours.
 fn is_sure(
     [base, ours, theirs]: Lists<'_>,
-    mut merge: impl FnMut(Lists<'_>, bool) -> Option<Vec<u32>>,
+    merge: &mut dyn FnMut(Lists<'_>, bool) -> Option<Vec<u32>>,
 ) -> bool {
     [(ours, theirs), (theirs, ours)].into_iter().all(|(ours, theirs)| {
         [false, true].into_iter().all(|first| {
