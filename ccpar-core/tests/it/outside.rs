@@ -555,3 +555,19 @@ fn lines_that_come_back_never_leave_json_that_does_not_parse() {
     let _ = file.restore_lost();
     assert!(parses(&world.text("s.json")), "{}", world.text("s.json"));
 }
+
+#[test]
+fn what_was_emptied_is_in_order_when_something_stands_there_again() {
+    let world = World::new();
+    let path = world.write("notes.md", "a\nb\n");
+    let session = world.session(None);
+    let file = session.file(&path);
+    look(&file);
+    write_all(&file, &["\n\n"]);
+    let damage = || file.history().unwrap().recent(1).unwrap().remove(0).damage;
+    assert_eq!(damage(), Some(Damage::Emptied));
+    write_all(&file, &[" \n"]);
+    assert_eq!(damage(), Some(Damage::Emptied));
+    write_all(&file, &["no JSON, and need be none\n"]);
+    assert_eq!(damage(), None);
+}
