@@ -62,12 +62,7 @@ pub(super) fn known(
     if all().all(|value| value.is_object()) {
         let no_matcher = meanings.of_string("");
         for name in NAMES {
-            let id = |value: &&Value| match value.member(name) {
-                Some(field) => (!field.is_object() && !field.is_array()).then_some(field.id),
-                // A hook without a matcher matches everything, as the empty one does.
-                None if name == "matcher" && value.member("hooks").is_some() => Some(no_matcher),
-                None => None,
-            };
+            let id = |value: &&Value| field(&|name| value.member(name), name, no_matcher);
             let ids = arrays.map(|array| array.iter().map(id).collect::<Option<Vec<_>>>());
             if let [Some(base), Some(ours), Some(theirs)] = ids {
                 let ids = [base, ours, theirs];
@@ -78,6 +73,20 @@ pub(super) fn known(
         }
     }
     (Known::Place, values)
+}
+
+/// What an object with these members is known by under a name, if that is a scalar.
+fn field<'v>(
+    member: &dyn Fn(&str) -> Option<&'v Value>,
+    name: &str,
+    no_matcher: u32,
+) -> Option<u32> {
+    match member(name) {
+        Some(field) => (!field.is_object() && !field.is_array()).then_some(field.id),
+        // A hook without a matcher matches everything, as the empty one does.
+        None if name == "matcher" && member("hooks").is_some() => Some(no_matcher),
+        None => None,
+    }
 }
 
 /// Tells equal elements of one set apart by how many stand before.
@@ -172,25 +181,47 @@ fn has_only_places(base: &[&Value], meanings: &mut Meanings) -> bool {
 }
 
 /// Whether elements may be merged in pairs, those at the same place with each other,
-/// into `merged`: no value stands at two places, as it would if elements had been put
-/// in, taken out or moved, and a merge that is tried again finds the same.
-pub(super) fn are_sure_pairs(
-    values: &[&Value],
+/// into `merged`, whose members are given by place: no value stands at two places, as it
+/// would if elements had been put in, taken out or moved, and a merge that is tried
+/// again finds the same.
+pub(super) fn are_sure_pairs<'v>(
+    arrays: [&[&'v Value]; 3],
     [base, ours, theirs]: Lists<'_>,
     merged: &[u32],
+    member: &dyn Fn(usize, &str) -> Option<&'v Value>,
     meanings: &mut Meanings,
 ) -> bool {
     let mut places: Places = HashMap::default();
     let lists = [base, ours, theirs, merged].into_iter();
     let mut all = lists.flat_map(|ids| ids.iter().copied().enumerate());
     all.all(|(place, id)| *places.entry(id).or_insert(place) == place)
-        && has_only_places(values, meanings)
+        && !may_be_named(arrays, merged.len(), member, meanings)
         && [[base, ours, merged], [base, merged, theirs]].into_iter().all(|lists| {
             let mut merge = |lists: Lists<'_>, first| {
                 in_place(lists, first).map(|order| numbers(&order, lists))
             };
             !is_sure(lists, &mut merge) || merge(lists, false).is_none_or(|again| again == merged)
         })
+}
+
+/// Whether a field may tell the elements of base, of a side and of what was merged
+/// apart, so that a merge that is tried again goes by that.
+fn may_be_named<'v>(
+    arrays: [&[&'v Value]; 3],
+    count: usize,
+    member: &dyn Fn(usize, &str) -> Option<&'v Value>,
+    meanings: &mut Meanings,
+) -> bool {
+    let no_matcher = meanings.of_string("");
+    let tells = |name: &str, member: &dyn Fn(usize, &str) -> Option<&'v Value>| {
+        let id = |at| field(&|name| member(at, name), name, no_matcher);
+        let ids: Option<Vec<u32>> = (0..count).map(id).collect();
+        ids.is_some_and(|ids| places(&ids).len() == ids.len())
+    };
+    let side = |n: usize, name: &str| tells(name, &|at, name| arrays[n][at].member(name));
+    NAMES
+        .into_iter()
+        .any(|name| side(0, name) && (side(1, name) || side(2, name)) && tells(name, member))
 }
 
 /// Where values repeat or were moved it can be a guess what a side meant; a merge

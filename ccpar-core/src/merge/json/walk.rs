@@ -34,6 +34,22 @@ pub(super) struct Part<'t> {
     pub(super) node: Node<'t>,
 }
 
+impl<'t> Part<'t> {
+    /// The value that stands for it: theirs, where it is merged of both or a conflict.
+    fn shown(&self) -> Option<&'t Value> {
+        let [_, ours, theirs] = self.sides;
+        let item = if matches!(self.node, Node::Ours) { ours } else { theirs.or(ours) };
+        item.map(|item| &item.value)
+    }
+
+    /// The member of this name, if it is an object that has it.
+    fn member(&self, name: &str) -> Option<&'t Value> {
+        let Node::Items(parts) = &self.node else { return self.shown()?.member(name) };
+        let is_it = |item: &&Item| item.key.as_ref().is_some_and(|key| key.name == name);
+        parts.iter().find(|part| part.sides.iter().flatten().any(is_it))?.shown()
+    }
+}
+
 /// A step on the way to a value.
 #[derive(Debug, Clone, Copy)]
 enum Step<'t> {
@@ -177,7 +193,9 @@ impl<'t, 'm> Walk<'t, 'm> {
         let pairs = are_pairs.then(|| self.pairs(items))?;
         let merged: Vec<u32> = pairs.iter().map(|part| self.meaning(part)).collect();
         let lists = [&ids[0][..], &ids[1], &ids[2]];
-        array::are_sure_pairs(values[0], lists, &merged, self.meanings).then_some(pairs)
+        let member = |at: usize, name: &str| pairs[at].member(name);
+        let is_sure = array::are_sure_pairs(values, lists, &merged, &member, self.meanings);
+        is_sure.then_some(pairs)
     }
 
     /// Elements merged with those at the same place.
@@ -188,17 +206,16 @@ impl<'t, 'm> Walk<'t, 'm> {
 
     /// What a part means, with theirs where it is a conflict.
     fn meaning(&mut self, part: &Part<'_>) -> u32 {
-        let [_, ours, theirs] = part.sides;
-        let (Some(shown), Node::Items(parts)) = (theirs.or(ours), &part.node) else {
-            let shown = if matches!(part.node, Node::Ours) { ours } else { theirs.or(ours) };
-            return shown.map_or(u32::MAX, |item| item.value.id);
+        let shown = part.shown();
+        let (Some(shown), Node::Items(parts)) = (shown, &part.node) else {
+            return shown.map_or(u32::MAX, |value| value.id);
         };
         let ids = parts.iter().map(|part| {
             let key = part.sides.iter().flatten().find_map(|item| item.key.as_ref());
             (key.map(|key| key.id), self.meaning(part))
         });
         let ids = ids.collect();
-        self.meanings.of_parts(ids, shown.value.is_object())
+        self.meanings.of_parts(ids, shown.is_object())
     }
 
     /// The items known by a number that stand, in order.
