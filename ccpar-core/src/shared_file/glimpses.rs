@@ -279,9 +279,9 @@ impl Passed<'_> {
         let rules = Rules::of(&held.real);
         let loss = if newest.how == How::Outside {
             // Made from any of those, as of one that was written down in its turn.
-            let mut records = held.history.recent(VERSIONS)?;
-            records.retain(|record| record.n != newest.n);
-            let others = stale::candidates(&held.history, &records, &[base.0, replaced.0]);
+            let records = held.history.recent(VERSIONS)?;
+            let aside = [base.0, replaced.0, newest.version];
+            let others = stale::candidates(&held.history, &records, &aside);
             stale::infer(rules, &replaced, &mut others.chain([base]), &text)
         } else {
             // However near to it the text is: it was made from what was read before.

@@ -39,11 +39,11 @@ impl SharedFile<'_> {
         // It stood there before, and others may have gone on from it.
         let time = held.log.head().map_or_else(harness::now, |head| head.time);
         // Its base may be a text that was seen there in passing.
-        if let Some(glimpses) = self.harness.glimpses() {
-            let mut seen = glimpses.seen_in(&held.real, old, time);
-            seen.retain(|glimpse| glimpse.text != stray);
-            glimpses::take_in(held, &seen, None)?;
-        }
+        let glimpses = self.harness.glimpses();
+        let mut seen =
+            glimpses.map_or_else(Vec::new, |glimpses| glimpses.seen_in(&held.real, old, time));
+        seen.retain(|glimpse| glimpse.text != stray);
+        glimpses::take_in(held, &seen, None)?;
         held.found = atomic::read(&held.real)?;
         held.now = Version::of(held.content());
         let rules = Rules::of(&held.real);
@@ -62,8 +62,10 @@ impl SharedFile<'_> {
             return self.put(held, &whole, How::Merge, &made).map(Some);
         }
         let before = (Version::of(&old.content), old.content.clone());
-        // Its author cannot have seen what was put in place only now.
-        let aside = [before.0, held.now];
+        // Its author cannot have seen what was put in place only now; and of what was seen
+        // in passing comes back what this one has.
+        let mut aside = vec![before.0, held.now];
+        aside.extend(seen.iter().map(|glimpse| Version::of(&glimpse.text)));
         let candidates = stale::candidates(&held.history, &records, &aside);
         let (base, base_text) = stale::nearest(&stray, [before].into_iter().chain(candidates));
         // What its author had dropped it may never have seen: nothing is taken

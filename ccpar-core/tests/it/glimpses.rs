@@ -219,6 +219,33 @@ fn what_is_written_into_a_file_that_a_commit_has_replaced_is_seen_too() {
 }
 
 #[test]
+fn a_text_that_came_in_place_of_one_after_the_other_is_not_its_own_base() {
+    use std::io::{Seek as _, Write as _};
+    let world = World::new();
+    let (harness, glimpses, real) = watching(&world);
+    let file = harness.file(&real);
+    let mut plain = std::fs::OpenOptions::new().write(true).truncate(false).open(&real).unwrap();
+    let_time_pass();
+    let _ = file.append(b"merged back\n").unwrap();
+    let_time_pass();
+    outside(&real, format!("{START}merged back\nby one who had seen it\n"));
+    look(&file);
+    let now = world.text("notes.md");
+    for name in ["one", "two"] {
+        plain.rewind().unwrap();
+        plain.write_all(format!("{START}{name} of a plain writer\n").as_bytes()).unwrap();
+        glimpses.take(&real);
+        look(&file);
+    }
+    assert_eq!(world.text("notes.md"), now);
+    let sure = |name: &str| (format!("{name} of a plain writer"), false);
+    let mut lost = lost(&file);
+    lost.sort();
+    lost.dedup();
+    assert_eq!(lost, [sure("one"), sure("two")]);
+}
+
+#[test]
 fn a_text_that_is_judged_long_after_it_was_seen_is_not_taken_for_one_that_came_back() {
     let world = World::new();
     let (watcher, glimpses, real) = watching(&world);
