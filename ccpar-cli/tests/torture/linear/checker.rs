@@ -30,9 +30,9 @@ pub(crate) fn is_linear(ops: &[Op], start: State) -> bool {
         for n in next {
             let last = happened.last().map_or(n, |last| last.max(n));
             // The record of a conflict may be another's, of the same text: then all merged.
-            let merged = ops[n].left.map(|_| Op { left: None, ..ops[n] });
-            for op in merged.iter().chain([&ops[n]]) {
-                if let Some(state) = state.after(op, ops[last].begun) {
+            let conflicts = ops[n].left.iter().filter(|left| left.is_some());
+            for left in conflicts.chain([&None]) {
+                if let Some(state) = state.after(&ops[n], *left, ops[last].begun) {
                     let happened = happened.with(n);
                     if tried.insert((happened, state)) {
                         stack.push((happened, state));
@@ -54,7 +54,7 @@ pub(crate) fn shrink(ops: &[Op], start: State) -> Vec<Op> {
             let done = op.done.filter(|(done, _)| *done <= time);
             // What had conflicts had them, told or not.
             let left = match op.done {
-                Some((_, Answer::Conflict(left))) if done.is_none() => Some(left),
+                Some((_, Answer::Conflict(left))) if done.is_none() => [Some(left), None, None],
                 _ => op.left,
             };
             Op { done, left, ..*op }

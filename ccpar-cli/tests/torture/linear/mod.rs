@@ -214,7 +214,7 @@ fn ends_well(history: &History, ops: &mut Vec<Op>) -> Result<(), String> {
             }
             told => return Err(format!("at the end: {told:?}")),
         };
-        ops.push(Op { holder, act, begun, done: Some((history.tick(), answer)), left: None });
+        ops.push(Op { holder, act, begun, done: Some((history.tick(), answer)), left: [None; 3] });
     }
     let mut names = history.world.names();
     names.retain(|name| name != "notes.md" && !name.starts_with("notes.md.conflict-"));
@@ -239,7 +239,7 @@ fn ends_well(history: &History, ops: &mut Vec<Op>) -> Result<(), String> {
     let mut conflicts: Vec<&Record> = records.records.iter().collect();
     conflicts.retain(|record| record.how == How::Conflict);
     for op in ops.iter_mut().filter(|op| op.done.is_none()) {
-        op.left = left_by(op, &file, &mut conflicts)?;
+        op.left = left_by(op, &file, &conflicts)?;
     }
     let acknowledged = history.acknowledged.lock().expect("nobody panics with it");
     for version in acknowledged.iter() {
@@ -249,27 +249,32 @@ fn ends_well(history: &History, ops: &mut Vec<Op>) -> Result<(), String> {
     Ok(())
 }
 
-/// What a commit that was killed came to, if it had conflicts: nobody was told, but
-/// its record is there, and is taken out of them.
+/// What a commit that was killed may have come to, if it had conflicts: nobody was told,
+/// but its record is there, among those of the same text by the same session.
 fn left_by(
     op: &Op,
     file: &SharedFile<'_>,
-    conflicts: &mut Vec<&Record>,
-) -> Result<Option<Lines>, String> {
+    conflicts: &[&Record],
+) -> Result<[Option<Lines>; 3], String> {
+    let mut left = [None; 3];
     let model::Act::Write(model::Write { change: model::Change::Commit { ours, .. }, .. }) = op.act
     else {
-        return Ok(None);
+        return Ok(left);
     };
     let holder = format!("s{}", op.holder);
     let lines = |version| text::lines(&file.version(version).map_err(said)?);
-    for (n, record) in conflicts.iter().enumerate() {
+    for record in conflicts {
         if record.session.as_ref() == Some(&holder)
             && let Some(own) = record.parents.last()
             && lines(*own)? == ours
         {
-            let record = conflicts.remove(n);
-            return lines(record.version).map(Some);
+            let text = Some(lines(record.version)?);
+            if !left.contains(&text)
+                && let Some(free) = left.iter_mut().find(|left| left.is_none())
+            {
+                *free = text;
+            }
         }
     }
-    Ok(None)
+    Ok(left)
 }

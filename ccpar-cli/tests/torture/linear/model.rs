@@ -121,9 +121,9 @@ pub(crate) struct Op {
     /// `None` if it was killed before it answered: it happened or not, at any time
     /// from then on.
     pub(crate) done: Option<(u64, Answer)>,
-    /// What the log says that a commit which was killed came to, if not all of it
-    /// merged.
-    pub(crate) left: Option<Lines>,
+    /// What the log says that a commit which was killed may have come to, if not all
+    /// of it merged.
+    pub(crate) left: [Option<Lines>; 3],
 }
 
 impl Change {
@@ -153,9 +153,10 @@ fn is_conflict(change: Change, theirs: Text, result: Lines) -> bool {
 }
 
 impl State {
-    /// What it is after this, if this can come next. `latest` is when the youngest
-    /// of all that came up to now, this included, was begun.
-    pub(crate) fn after(self, op: &Op, latest: u64) -> Option<State> {
+    /// What it is after this, if this can come next, and `left` this if it was killed
+    /// in a conflict. `latest` is when the youngest of all that came up to now, this
+    /// included, was begun.
+    pub(crate) fn after(self, op: &Op, left: Option<Lines>, latest: u64) -> Option<State> {
         let answer = op.done.map(|(_, answer)| answer);
         let own = self.claim.filter(|claim| claim.holder == op.holder);
         let foreign = self.claim.filter(|claim| claim.holder != op.holder);
@@ -176,7 +177,7 @@ impl State {
                 let text = write.change.of(self.text);
                 let is_conflict = |told| is_conflict(write.change, self.text, told);
                 let text = match answer {
-                    None => op.left.filter(|left| is_conflict(*left)).map_or(text, Some),
+                    None => left.filter(|left| is_conflict(*left)).map_or(text, Some),
                     Some(Answer::Wrote(told)) if told == text => text,
                     Some(Answer::Conflict(told)) if is_conflict(told) => Some(told),
                     Some(_) => return None,

@@ -193,7 +193,13 @@ impl Worker {
     /// begins: what it had claimed is free.
     fn die(&mut self) -> Result<(), String> {
         let begun = self.history.tick();
-        self.ops.push(Op { holder: self.holder, act: Act::Release, begun, done: None, left: None });
+        self.ops.push(Op {
+            holder: self.holder,
+            act: Act::Release,
+            begun,
+            done: None,
+            left: [None; 3],
+        });
         self.history.count.deaths.fetch_add(1, SeqCst);
         let world = &self.history.world;
         let agent = Agent::start(world)?;
@@ -232,7 +238,7 @@ impl Worker {
         let done = self.history.tick();
         let mut record = |act, answer: Option<Answer>| {
             let done = answer.map(|answer| (done, answer));
-            self.ops.push(Op { holder, act, begun, done, left: None });
+            self.ops.push(Op { holder, act, begun, done, left: [None; 3] });
         };
         match &told {
             Told::Read(version, content) => {
