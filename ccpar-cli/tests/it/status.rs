@@ -141,9 +141,8 @@ fn who_watches_ends_when_nobody_reads_any_more() {
     if !there_is("timeout") {
         return;
     }
-    let home = Home::new();
     for verb in ["status", "sessions --json"] {
-        let agent = Agent::start();
+        let (home, agent) = (Home::new(), Agent::start());
         home.ccpar(&["heartbeat", "--session", "s", "--pid", &agent.pid()]).quiet();
         // Nothing changes: there is nothing that it could fail to write.
         let line = format!("timeout 60 sh -c 'ccpar {verb} --watch; echo $? >ended' | head -n 1");

@@ -148,7 +148,7 @@ pub struct Holder {
 impl Holder {
     /// Whether somebody acts for this holder: a command whose agent is not
     /// known acts for all of its session.
-    pub(super) fn is_acted_for_by(&self, writer: &Holder) -> bool {
+    pub fn is_acted_for_by(&self, writer: &Holder) -> bool {
         self.session == writer.session && (writer.agent.is_none() || writer.agent == self.agent)
     }
 }

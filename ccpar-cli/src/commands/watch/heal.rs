@@ -46,7 +46,7 @@ fn heal(harness: &Harness, path: &Path) -> ccpar_core::Result<Healed> {
     // Not waited for: other files wait for their turn.
     let registry = harness.registry();
     let me = registry.holder();
-    if registry.claims(Some(path))?.iter().any(|(claim, _)| claim.holder != me) {
+    if registry.claims(Some(path))?.iter().any(|(claim, _)| !claim.holder.is_acted_for_by(&me)) {
         return claimed();
     }
     let (losses, commit) = match file.heal() {
