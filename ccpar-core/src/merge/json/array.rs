@@ -395,3 +395,51 @@ fn overlap(one: &Edit, two: &Edit) -> bool {
 fn is_before(one: &Edit, two: &Edit) -> bool {
     (one.base.start, one.base.end) < (two.base.start, two.base.end)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{clean, conflicts};
+
+    #[test]
+    fn of_a_value_that_one_side_doubles_and_the_other_replaces_nobody_knows_which_was_meant() {
+        // The result would have it once: tried again, it would seem to be moved by one
+        // side and deleted by the other.
+        for (base, ours, theirs) in [
+            ("[1, null, true]", "[1, null, true, 1]", "[1.5, null, true]"),
+            ("[1, null, true]", "[1, null, true, 1]", "[null, true]"),
+        ] {
+            assert_eq!(conflicts(base, ours, theirs), [""], "{base} {ours} {theirs}");
+            assert_eq!(conflicts(base, theirs, ours), [""], "{base} {theirs} {ours}");
+        }
+        assert_eq!(
+            clean("[1, null, true]", "[1, null, true, 1]", "[1, null, true, 2]"),
+            "[1, null, true, 2, 1]"
+        );
+    }
+
+    #[test]
+    fn pairs_merge_unless_a_field_of_the_result_would_tell_them_apart() {
+        assert_eq!(
+            clean(
+                r#"[{"type": "command", "command": "a"}]"#,
+                r#"[{"type": "prompt", "prompt": "p"}]"#,
+                r#"[{"type": "command", "command": "a", "timeout": 5}]"#,
+            ),
+            r#"[{"type": "prompt", "timeout": 5, "prompt": "p"}]"#
+        );
+        let entries = |one: &str, two: &str, hooks: &str| {
+            format!(
+                r#"[{{"matcher": "{one}", "hooks": [1]}}, {{"matcher": "{two}", "hooks": [{hooks}]}}]"#
+            )
+        };
+        assert_eq!(
+            clean(&entries("A", "B", "2"), &entries("A", "A", "2"), &entries("A", "B", "2, 3")),
+            entries("A", "A", "2, 3")
+        );
+        // Tried again, the second would be known by its id, which stands elsewhere.
+        let ids = |one: u8, two: u8, a: u8| {
+            format!(r#"[{{"id": {one}, "a": 1}}, {{"id": {two}, "a": {a}}}]"#)
+        };
+        assert_eq!(conflicts(&ids(1, 2, 2), &ids(1, 1, 2), &ids(3, 2, 2)), [""]);
+    }
+}
