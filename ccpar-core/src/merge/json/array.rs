@@ -146,15 +146,15 @@ pub(super) fn by_place(
     meanings: &mut Meanings,
 ) -> Option<Vec<Source>> {
     let are_placed = has_only_places(arrays[0], meanings);
-    let values: HashMap<u32, &Value, RandomState> =
-        arrays.into_iter().flatten().map(|value| (value.id, *value)).collect();
+    let values = arrays.concat();
+    let place = places(&values.iter().map(|value| value.id).collect::<Vec<_>>());
     // What stands twice in one side may stand once in the result, which is then
     // known by more than its place when the merge is tried again.
     let mut kind = |lists: Lists<'_>| {
         if are_placed {
             return Known::Place;
         }
-        let again = lists.map(|ids| ids.iter().map(|id| values[id]).collect::<Vec<_>>());
+        let again = lists.map(|ids| ids.iter().map(|id| values[place[id]]).collect::<Vec<_>>());
         known([&again[0], &again[1], &again[2]], false, meanings).0
     };
     let mut merge = |lists: Lists<'_>, first| match kind(lists) {
