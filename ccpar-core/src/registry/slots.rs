@@ -71,18 +71,19 @@ fn read_by(slot: impl Fn(usize) -> Result<Slot>) -> Result<Found> {
         if first.is_none() && second.is_none() {
             return Ok(Found::Nothing);
         }
-        let mut whole = match (first.flatten(), second.flatten()) {
+        let (last, before) = match (first.flatten(), second.flatten()) {
+            (Some(one), Some(two)) if one.0 > two.0 => (Some(one), Some(two)),
+            (one, Some(two)) => (Some(two), one),
             // While that was read the first may have been written anew, and the second is
             // being: only what still stands there was the last.
-            (Some(change), None) => match slot(0)?.flatten() {
-                Some(again) if again.0 == change.0 => vec![change],
-                _ => Vec::new(),
-            },
-            (first, second) => first.into_iter().chain(second).collect(),
+            (Some(one), None) => {
+                let again = slot(0)?.flatten();
+                (again.filter(|again| again.0 == one.0), None)
+            }
+            (None, None) => (None, None),
         };
-        whole.sort_unstable_by_key(|(sequence, _)| *sequence);
-        if let Some((sequence, text)) = whole.pop() {
-            let is_last = whole.pop().is_some_and(|(before, _)| before + 1 == sequence);
+        if let Some((sequence, text)) = last {
+            let is_last = before.is_some_and(|(before, _)| before + 1 == sequence);
             return Ok(Found::Whole { text, sequence, is_last });
         }
         std::thread::yield_now();
