@@ -198,15 +198,21 @@ fn what_is_not_followed_or_has_no_room_is_looked_at_as_it_stands() {
     assert_eq!(texts(&second), ["1\n", "y\n"]);
 }
 
+/// The target as a plain writer has it open while a commit replaces it.
+fn replaced_by_a_commit(file: &SharedFile<'_>, real: &Path) -> std::fs::File {
+    let plain = std::fs::OpenOptions::new().write(true).truncate(false).open(real).unwrap();
+    let_time_pass();
+    let _ = file.append(b"merged back\n").unwrap();
+    plain
+}
+
 #[test]
 fn what_is_written_into_a_file_that_a_commit_has_replaced_is_seen_too() {
     use std::io::Write as _;
     let world = World::new();
     let (harness, glimpses, real) = watching(&world);
     let file = harness.file(&real);
-    let mut plain = std::fs::OpenOptions::new().write(true).truncate(false).open(&real).unwrap();
-    let_time_pass();
-    let _ = file.append(b"merged back\n").unwrap();
+    let mut plain = replaced_by_a_commit(&file, &real);
     let now = world.text("notes.md");
     plain.write_all(format!("{START}of a plain writer\n").as_bytes()).unwrap();
     glimpses.take(&real);
@@ -224,9 +230,7 @@ fn a_text_that_came_in_place_of_one_after_the_other_is_not_its_own_base() {
     let world = World::new();
     let (harness, glimpses, real) = watching(&world);
     let file = harness.file(&real);
-    let mut plain = std::fs::OpenOptions::new().write(true).truncate(false).open(&real).unwrap();
-    let_time_pass();
-    let _ = file.append(b"merged back\n").unwrap();
+    let mut plain = replaced_by_a_commit(&file, &real);
     let_time_pass();
     outside(&real, format!("{START}merged back\nby one who had seen it\n"));
     look(&file);
