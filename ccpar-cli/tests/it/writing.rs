@@ -92,6 +92,9 @@ fn a_conflict_exits_with_1_and_names_both_files() {
         (home.text("notes.md"), home.text(&copy)),
         ("value: 2\n".into(), "value: 3\n".into())
     );
+    // Nothing of it was merged.
+    let status = home.ccpar(&["status"]).ended(1, "1 to look at");
+    assert!(status.stdout.contains("written") && !status.stdout.contains("merged"), "{status:?}");
 }
 
 #[test]

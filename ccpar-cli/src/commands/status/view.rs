@@ -185,7 +185,13 @@ impl Today {
         let records = history.recent(RECORDS).unwrap_or_default();
         for record in records.iter().take_while(|record| record.time >= midnight) {
             self.written += usize::from(!matches!(record.how, How::Dismiss | How::Aborted));
-            self.merged += usize::from(matches!(record.how, How::Merge | How::Conflict));
+            // Of a conflict nothing may have merged.
+            let is_merge = match record.how {
+                How::Merge => true,
+                How::Conflict => record.version != record.replaced(),
+                _ => false,
+            };
+            self.merged += usize::from(is_merge);
             let lost = if record.maybe { &mut self.lost_perhaps } else { &mut self.lost };
             *lost += record.lost.unwrap_or(0);
             self.healed += record.closes.len();
